@@ -1,0 +1,65 @@
+// What every long job gets: seed, threads, time, where progress goes, and whether to stop.
+//
+//   Run run{.seed = 7, .threads = 2, .reporter = &terminal};
+//   Progress progress(run, "calibrating", images);
+//   for (...) { run.check_cancelled(); ...; progress.advance(batch); }
+//
+// The library prints nothing itself: it reports through the Run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "halftone/base/rng.h"
+
+namespace halftone {
+
+// Receives what a job says of itself. The default says nothing to nobody. Called from one thread at a time.
+class Reporter {
+ public:
+  virtual ~Reporter() = default;
+  // `done` of `total` units of `what`; done == total ends it. Called often: throttle.
+  virtual void progress(std::string_view /*what*/, size_t /*done*/, size_t /*total*/) {}
+  // Something that the user should act on.
+  virtual void warning(std::string_view /*message*/) {}
+  // One line of what is happening or was found.
+  virtual void info(std::string_view /*message*/) {}
+};
+
+struct Run {
+  uint64_t seed = 0;
+  int threads = 1;
+  Reporter* reporter = nullptr;  // not owned; nullptr: silent
+
+  // The random stream of one purpose, independent of the order of work.
+  Rng rng(std::string_view purpose) const { return Rng(seed, purpose); }
+
+  void warning(std::string_view message) const {
+    if (reporter) reporter->warning(message);
+  }
+  void info(std::string_view message) const {
+    if (reporter) reporter->info(message);
+  }
+  // Throws Error("interrupted") where request_cancel() was called.
+  void check_cancelled() const;
+};
+
+// Asks every Run of the process to stop at its next check; safe in a signal handler.
+void request_cancel();
+
+// Reports how far one loop is. Thread-compatible: advance() from one thread.
+class Progress {
+ public:
+  Progress(const Run& run, std::string what, size_t total);
+  void advance(size_t count = 1);
+
+ private:
+  const Run& run_;
+  std::string what_;
+  size_t done_ = 0;
+  size_t total_;
+};
+
+}  // namespace halftone

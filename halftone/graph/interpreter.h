@@ -1,0 +1,19 @@
+// Runs a graph by the operators' reference kernels: slow and plain. The oracle of tests, and the executor of builds without
+// LibTorch.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "halftone/graph/op.h"
+
+namespace halftone {
+
+// The outputs of one node. Throws Error naming the node where its operator is not supported or its inputs do not fit.
+Tensors evaluate_node(const Node& node, std::span<const Tensor* const> inputs);
+
+// The graph's outputs, in order, for `inputs` by name. Inputs with an initializer may be left out.
+Tensors interpret(const Graph& graph, const std::map<std::string, Tensor>& inputs);
+
+}  // namespace halftone

@@ -1,0 +1,19 @@
+// Tensor (graph) to at::Tensor and back.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "halftone/graph/tensor.h"
+
+namespace halftone {
+
+// Copies. Types that LibTorch does not compute with (4 and 2 bits, strings, float8e8m0, ...) throw Error naming the type.
+at::Tensor to_torch(const Tensor& tensor);
+
+// Copies from any device; the result is contiguous. Throws Error for a type without an ONNX counterpart.
+Tensor from_torch(const at::Tensor& tensor);
+
+at::ScalarType scalar_type_of(DType dtype);  // throws Error as to_torch
+DType dtype_of(at::ScalarType type);         // throws Error as from_torch
+
+}  // namespace halftone
