@@ -1,4 +1,5 @@
 // ReduceSum, ReduceMean, ... : values along some axes to one. Sums run in double for the float types.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -35,6 +36,13 @@ void infer(InferenceContext& context) {
   context.set_output(0, x.dtype, std::move(shape));
 }
 
+// A result in the type of the values; logarithms and roots of integers are truncated, infinity becomes the end of the range.
+template <typename T, typename R>
+T result_in(R value) {
+  if constexpr (std::is_floating_point_v<T> || !std::is_floating_point_v<R>) return static_cast<T>(value);
+  else return std::isnan(value) ? T{0} : static_cast<T>(std::clamp(value, std::is_signed_v<T> ? -9e18 : 0, 9e18));
+}
+
 // f: the values of a lane to one value.
 template <auto f>
 Tensors reduce(const KernelInputs& in) {
@@ -48,7 +56,7 @@ Tensors reduce(const KernelInputs& in) {
     const auto length = static_cast<size_t>(lanes.length);
     std::vector<T> result(static_cast<size_t>(element_count(type.shape)));
     for (size_t i = 0; i < result.size(); ++i)
-      result[i] = static_cast<T>(f(std::span<const T>(lanes.values).subspan(i * length, length)));
+      result[i] = result_in<T>(f(std::span<const T>(lanes.values).subspan(i * length, length)));
     return stored(type.dtype, type.shape, result);
   })};
 }
