@@ -146,8 +146,12 @@ template std::vector<float> Tensor::to_vector<float>() const;
 template std::vector<double> Tensor::to_vector<double>() const;
 template std::vector<int8_t> Tensor::to_vector<int8_t>() const;
 template std::vector<uint8_t> Tensor::to_vector<uint8_t>() const;
+template std::vector<int16_t> Tensor::to_vector<int16_t>() const;
+template std::vector<uint16_t> Tensor::to_vector<uint16_t>() const;
 template std::vector<int32_t> Tensor::to_vector<int32_t>() const;
+template std::vector<uint32_t> Tensor::to_vector<uint32_t>() const;
 template std::vector<int64_t> Tensor::to_vector<int64_t>() const;
+template std::vector<uint64_t> Tensor::to_vector<uint64_t>() const;
 
 Tensor Tensor::from_doubles(DType dtype, Shape shape, std::span<const double> values) {
   const int bits = bits_of(dtype);
