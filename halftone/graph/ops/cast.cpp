@@ -6,6 +6,7 @@
 
 #include "halftone/graph/ops/narrow_floats.h"
 #include "halftone/graph/ops/numbers.h"
+#include "halftone/graph/ops/quantization.h"
 #include "halftone/graph/ops/shape_arithmetic.h"
 
 namespace halftone {
@@ -16,6 +17,13 @@ int64_t truncated(double value) {
   constexpr double kTwoTo63 = 9223372036854775808.0;
   if (value >= kTwoTo63) return std::numeric_limits<int64_t>::max();
   return value >= -kTwoTo63 ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::min();
+}
+
+// The types below 8 bits round and saturate, as ONNX's cases show; the wider ones truncate.
+Tensor rounded_codes(const Shape& shape, const std::vector<double>& values, DType to) {
+  std::vector<int64_t> codes;
+  for (double value : values) codes.push_back(quantized(static_cast<float>(value), 1, 0, code_range(to)));
+  return stored(to, shape, codes);
 }
 
 Tensor floats_cast(const Tensor& x, DType to, bool saturates) {
@@ -33,6 +41,7 @@ Tensor floats_cast(const Tensor& x, DType to, bool saturates) {
                          : value >= 9e18 ? static_cast<uint64_t>(value) : static_cast<uint64_t>(truncated(value)));
     return stored(to, x.shape(), integers);
   }
+  if (is_integer(to) && bits_of(to) < 8) return rounded_codes(x.shape(), values, to);
   std::vector<int64_t> integers;
   for (double value : values) integers.push_back(truncated(value));
   return stored(to, x.shape(), integers);

@@ -141,4 +141,12 @@ std::vector<double> convolved_transposed(const std::vector<double>& x, const std
   return result;
 }
 
+void add_channel_bias(std::vector<double>& y, const Tensor& bias, const Shape& shape) {
+  const std::vector<double> values = bias.to_vector<double>();
+  if (bias.rank() != 1 || bias.count() != shape[1])
+    throw Error("the bias has shape ", to_string(bias.shape()), " for ", shape[1], " output channels");
+  const auto plane = static_cast<size_t>(element_count({shape.begin() + 2, shape.end()}));
+  for (size_t i = 0; i < y.size(); ++i) y[i] += values[i / plane % values.size()];
+}
+
 }  // namespace halftone

@@ -33,4 +33,7 @@ std::vector<T> convolved(const std::vector<T>& x, const std::vector<T>& weight, 
 std::vector<double> convolved_transposed(const std::vector<double>& x, const std::vector<double>& weight,
                                          const ConvGeometry& geometry);
 
+// Adds bias [channels] to y of shape [batch, channels, spatial...]. Throws Error where their channels differ.
+void add_channel_bias(std::vector<double>& y, const Tensor& bias, const Shape& shape);
+
 }  // namespace halftone
