@@ -48,6 +48,10 @@ constexpr Exclusion kExclusions[] = {
     {"test_training_dropout", "the expected output is one random draw"},
     {"test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True",
      "the data of onnx 1.17 counts what hangs over the padded input; onnxruntime and onnx 1.23 do not"},
+    {"test_cast_FLOAT_to_BFLOAT16", "the data of onnx 1.17 truncates where ONNX asks for the nearest number"},
+    {"test_castlike_FLOAT_to_BFLOAT16", "the data of onnx 1.17 truncates where ONNX asks for the nearest number"},
+    {"test_qlinearmatmul_2D_int8", "the data of onnx 1.17 wraps around where the operator and onnxruntime saturate"},
+    {"test_qlinearmatmul_3D_int8", "the data of onnx 1.17 wraps around where the operator and onnxruntime saturate"},
 };
 
 const Exclusion* exclusion_of(const std::string& name) {
