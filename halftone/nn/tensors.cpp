@@ -34,7 +34,16 @@ DType dtype_of(at::ScalarType type) {
   throw Error(at::toString(type), " tensors have no place in an ONNX file");
 }
 
+namespace {
+template <typename T>
+at::Tensor unpacked(const Tensor& tensor) {
+  return to_torch(Tensor::of<T>(tensor.shape(), tensor.to_vector<T>()));
+}
+}  // namespace
+
 at::Tensor to_torch(const Tensor& tensor) {
+  if (is_integer(tensor.dtype()) && bits_of(tensor.dtype()) < 8)
+    return is_signed_integer(tensor.dtype()) ? unpacked<int8_t>(tensor) : unpacked<uint8_t>(tensor);
   at::Tensor result = at::empty(tensor.shape(), scalar_type_of(tensor.dtype()));
   std::memcpy(result.data_ptr(), tensor.bytes().data(), tensor.bytes().size());
   return result;

@@ -7,7 +7,8 @@
 
 namespace halftone {
 
-// Copies. Types that LibTorch does not compute with (4 and 2 bits, strings, float8e8m0, ...) throw Error naming the type.
+// Copies. The 4- and 2-bit integers become int8 and uint8. Types that LibTorch does not compute with (strings, float4, ...)
+// throw Error naming the type.
 at::Tensor to_torch(const Tensor& tensor);
 
 // Copies from any device; the result is contiguous. Throws Error for a type without an ONNX counterpart.
