@@ -13,10 +13,13 @@ namespace {
 void infer_arg(InferenceContext& context) {
   MaybeShape shape = context.input(0).shape;
   if (shape) {
-    const size_t axis = normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(shape->size()));
-    if ((*shape)[axis].value == 0) throw Error("there is nothing along axis ", axis, " of ", to_string(*shape));
+    const size_t axis =
+        normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(shape->size()));
+    if ((*shape)[axis].value == 0)
+      throw Error("there is nothing along axis ", axis, " of ", to_string(*shape));
     (*shape)[axis] = Dim::of(1);
-    if (!context.node().int_or("keepdims", 1)) shape->erase(shape->begin() + static_cast<std::ptrdiff_t>(axis));
+    if (!context.node().int_or("keepdims", 1))
+      shape->erase(shape->begin() + static_cast<std::ptrdiff_t>(axis));
   }
   context.set_output(0, DType::kInt64, shape);
 }
@@ -32,11 +35,13 @@ Tensors arg_extreme(const KernelInputs& in) {
   std::vector<int64_t> result(static_cast<size_t>(element_count(type.shape)));
   in_domain_of(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const auto lanes = lanes_of(x.to_vector<T>(), x.shape(), {normalized_axis(in.node.int_or("axis", 0), x.rank())});
+    const auto lanes = lanes_of(x.to_vector<T>(), x.shape(),
+                                {normalized_axis(in.node.int_or("axis", 0), x.rank())});
     for (size_t i = 0; i < result.size(); ++i) {
       const T* lane = lanes.values.data() + static_cast<int64_t>(i) * lanes.length;
       for (int64_t k = 1; k < lanes.length; ++k)
-        if (is_better(lane[k], lane[result[i]]) || (takes_last && lane[k] == lane[result[i]])) result[i] = k;
+        if (is_better(lane[k], lane[result[i]]) || (takes_last && lane[k] == lane[result[i]]))
+          result[i] = k;
     }
   });
   return {Tensor::of<int64_t>(type.shape, std::move(result))};
@@ -50,7 +55,8 @@ void infer_top_k(InferenceContext& context) {
   if (!context.has(1) && context.node().has("k")) k = element_of(context.node().int_or("k", 0));
   if (value_of(k).value_or(0) < 0) throw Error("k is ", k.symbol);
   if (shape) {
-    const size_t axis = normalized_axis(context.node().int_or("axis", -1), static_cast<int64_t>(shape->size()));
+    const size_t axis =
+        normalized_axis(context.node().int_or("axis", -1), static_cast<int64_t>(shape->size()));
     if (k.known() && (*shape)[axis].known() && k.value > (*shape)[axis].value)
       throw Error("k is ", k.value, ", but axis ", axis, " of ", to_string(*shape), " is shorter");
     (*shape)[axis] = k;
@@ -98,7 +104,8 @@ Tensors top_k(const KernelInputs& in) {
         indices[at] = best[j];
       }
     }
-    return {stored(type.dtype, type.shape, values), Tensor::of<int64_t>(type.shape, std::move(indices))};
+    return {stored(type.dtype, type.shape, values),
+            Tensor::of<int64_t>(type.shape, std::move(indices))};
   });
 }
 

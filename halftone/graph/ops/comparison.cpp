@@ -18,14 +18,16 @@ Tensors equal_values(const KernelInputs& in) {
   if (in[0].dtype() != DType::kString) return compare<equal>(in);
   require_same_type(in[0], in[1]);
   const TensorType type = output_type(in, broadcast_inputs_to_bool);
-  return {Tensor::of_bools(type.shape, combined<uint8_t>(in[0].strings(), in[0].shape(), in[1].strings(),
-                                                         in[1].shape(), type.shape, equal))};
+  return {Tensor::of_bools(
+      type.shape, combined<uint8_t>(in[0].strings(), in[0].shape(), in[1].strings(), in[1].shape(),
+                                    type.shape, equal))};
 }
 
 void infer_where(InferenceContext& context) {
   const DType dtype = context.input(1).dtype;
-  context.set_output(0, dtype != DType::kUndefined ? dtype : context.input(2).dtype,
-                     broadcast(context.input(0).shape, broadcast(context.input(1).shape, context.input(2).shape)));
+  context.set_output(
+      0, dtype != DType::kUndefined ? dtype : context.input(2).dtype,
+      broadcast(context.input(0).shape, broadcast(context.input(1).shape, context.input(2).shape)));
 }
 
 Tensors where(const KernelInputs& in) {
@@ -38,8 +40,10 @@ Tensors where(const KernelInputs& in) {
   const auto condition = in[0].elements<bool>();
   TensorBuilder out(type.dtype, type.shape);
   for (size_t i = 0; i < x_at.size(); ++i) {
-    if (condition[static_cast<size_t>(condition_at[i])]) out.copy(static_cast<int64_t>(i), in[1], x_at[i], 1);
-    else out.copy(static_cast<int64_t>(i), in[2], y_at[i], 1);
+    if (condition[static_cast<size_t>(condition_at[i])])
+      out.copy(static_cast<int64_t>(i), in[1], x_at[i], 1);
+    else
+      out.copy(static_cast<int64_t>(i), in[2], y_at[i], 1);
   }
   return {std::move(out).finish()};
 }

@@ -1,6 +1,6 @@
 // Conv: accumulates in double, rounds once.
-#include "halftone/graph/ops/convolution.h"
 #include "halftone/graph/ops/arguments.h"
+#include "halftone/graph/ops/convolution.h"
 #include "halftone/graph/ops/numbers.h"
 
 namespace halftone {

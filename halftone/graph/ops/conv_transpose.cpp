@@ -1,4 +1,5 @@
-// ConvTranspose: the transpose of a convolution from the output back to the input, computed in double.
+// ConvTranspose: the transpose of a convolution from the output back to the input, computed in
+// double.
 #include <algorithm>
 
 #include "halftone/graph/ops/arguments.h"
@@ -8,31 +9,40 @@
 namespace halftone {
 namespace {
 
-// The convolution that this one transposes, along one axis: it reads our output and writes our input.
+// The convolution that this one transposes, along one axis: it reads our output and writes our
+// input.
 class TransposedAttributes {
  public:
   TransposedAttributes(const Node& node, std::vector<int64_t> kernel)
       : window_(window_attributes(node, std::move(kernel))),
-        output_padding_(node.ints_or("output_padding", std::vector<int64_t>(window_.kernel.size(), 0))),
+        output_padding_(
+            node.ints_or("output_padding", std::vector<int64_t>(window_.kernel.size(), 0))),
         output_shape_(node.ints_or("output_shape", {})) {
     const size_t rank = window_.kernel.size();
-    if (output_shape_.size() == rank + 2) output_shape_.erase(output_shape_.begin(), output_shape_.begin() + 2);
+    if (output_shape_.size() == rank + 2)
+      output_shape_.erase(output_shape_.begin(), output_shape_.begin() + 2);
     if (output_padding_.size() != rank || (!output_shape_.empty() && output_shape_.size() != rank))
-      throw Error("output_padding ", to_string(output_padding_), " and output_shape ", to_string(output_shape_),
-                  " must have ", rank, " values");
+      throw Error("output_padding ", to_string(output_padding_), " and output_shape ",
+                  to_string(output_shape_), " must have ", rank, " values");
     for (int64_t padding : output_padding_)
-      if (padding < 0 || padding > kMostElements) throw Error("output_padding has the value ", padding);
+      if (padding < 0 || padding > kMostElements)
+        throw Error("output_padding has the value ", padding);
   }
 
   Dim output(size_t axis, const Dim& input) const {
-    if (input.known() && window_.kernel[axis] >= 0) return Dim::of(resolved(axis, input.value).input);
+    if (input.known() && window_.kernel[axis] >= 0)
+      return Dim::of(resolved(axis, input.value).input);
     return output_shape_.empty() ? Dim{} : Dim::of(output_shape_[axis]);
   }
 
   WindowAxis resolved(size_t axis, int64_t input) const {
-    if (window_.kernel[axis] < 1) throw Error("the kernel has size ", window_.kernel[axis], " along axis ", axis);
-    WindowAxis result{.output = input, .kernel = window_.kernel[axis], .stride = window_.strides[axis],
-                      .dilation = window_.dilations[axis], .pad_begin = window_.pads[axis],
+    if (window_.kernel[axis] < 1)
+      throw Error("the kernel has size ", window_.kernel[axis], " along axis ", axis);
+    WindowAxis result{.output = input,
+                      .kernel = window_.kernel[axis],
+                      .stride = window_.strides[axis],
+                      .dilation = window_.dilations[axis],
+                      .pad_begin = window_.pads[axis],
                       .pad_end = window_.pads[axis + window_.kernel.size()]};
     int64_t reach = 0;  // of all windows, before padding is cut off
     if (input < 1 || __builtin_mul_overflow(input - 1, result.stride, &reach) ||
@@ -47,7 +57,8 @@ class TransposedAttributes {
     } else {
       result.input = reach - result.pad_begin - result.pad_end;
     }
-    if (result.input < 1) throw Error("padding leaves ", result.input, " elements along spatial axis ", axis);
+    if (result.input < 1)
+      throw Error("padding leaves ", result.input, " elements along spatial axis ", axis);
     return result;
   }
 
@@ -88,10 +99,15 @@ Tensors conv_transpose(const KernelInputs& in) {
   const TensorType type = output_type(in, infer);
   const TransposedAttributes attributes(in.node, {w.begin() + 2, w.end()});
   const int64_t groups = in.node.int_or("group", 1);
-  ConvGeometry geometry{.batch = x.shape()[0], .groups = groups, .in_channels = w[1], .out_channels = w[0] / groups,
+  ConvGeometry geometry{.batch = x.shape()[0],
+                        .groups = groups,
+                        .in_channels = w[1],
+                        .out_channels = w[0] / groups,
                         .axes = {}};
-  for (size_t i = 0; i + 2 < w.size(); ++i) geometry.axes.push_back(attributes.resolved(i, x.shape()[i + 2]));
-  std::vector<double> y = convolved_transposed(x.to_vector<double>(), in[1].to_vector<double>(), geometry);
+  for (size_t i = 0; i + 2 < w.size(); ++i)
+    geometry.axes.push_back(attributes.resolved(i, x.shape()[i + 2]));
+  std::vector<double> y =
+      convolved_transposed(x.to_vector<double>(), in[1].to_vector<double>(), geometry);
   if (in.has(2)) add_channel_bias(y, in[2], type.shape);
   return {stored(type.dtype, type.shape, y)};
 }

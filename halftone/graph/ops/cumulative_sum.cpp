@@ -9,7 +9,8 @@ namespace {
 Tensors cumulative_sum(const KernelInputs& in) {
   const Tensor& x = in[0];
   const size_t axis = normalized_axis(in[1].item<int64_t>(), x.rank());
-  const bool leaves_self_out = in.node.int_or("exclusive", 0), is_reverse = in.node.int_or("reverse", 0);
+  const bool leaves_self_out = in.node.int_or("exclusive", 0),
+             is_reverse = in.node.int_or("reverse", 0);
   return {in_domain_of(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     std::vector<T> y = x.to_vector<T>();

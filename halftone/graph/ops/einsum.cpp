@@ -1,4 +1,5 @@
-// Einsum: sums of products of elements whose indices an equation names, with "..." for broadcast dimensions.
+// Einsum: sums of products of elements whose indices an equation names, with "..." for broadcast
+// dimensions.
 #include <algorithm>
 #include <map>
 
@@ -79,7 +80,8 @@ Labels output_labels(const Equation& equation, const Plan& plan) {
 std::optional<Plan> plan_of(const Node& node, const std::vector<MaybeShape>& shapes) {
   const Equation equation = parsed(node.string_or("equation", ""));
   if (equation.terms.size() != shapes.size())
-    throw Error("the equation has ", equation.terms.size(), " terms for ", shapes.size(), " inputs");
+    throw Error("the equation has ", equation.terms.size(), " terms for ", shapes.size(),
+                " inputs");
   Plan plan;
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (!shapes[i]) return std::nullopt;
@@ -92,7 +94,8 @@ std::optional<Plan> plan_of(const Node& node, const std::vector<MaybeShape>& sha
   }
   plan.output = output_labels(equation, plan);
   for (int label : plan.output)
-    if (!plan.sizes.contains(label)) throw Error("the output's index '", static_cast<char>(label), "' is in no term");
+    if (!plan.sizes.contains(label))
+      throw Error("the output's index '", static_cast<char>(label), "' is in no term");
   return plan;
 }
 
@@ -113,7 +116,8 @@ std::vector<int64_t> strides_along(const Labels& order, const Labels& labels, co
   std::vector<int64_t> result(order.size(), 0);
   for (size_t i = 0; i < order.size(); ++i)
     for (size_t k = 0; k < labels.size(); ++k)
-      if (labels[k] == order[i] && shape[k] != 1) result[i] += own[k];  // a letter twice: the diagonal
+      if (labels[k] == order[i] && shape[k] != 1)
+        result[i] += own[k];  // a letter twice: the diagonal
   return result;
 }
 
@@ -135,7 +139,8 @@ Tensors einsum(const KernelInputs& in) {
     for (size_t i = 0; i < in.size(); ++i) {
       const std::vector<T> values = in[i].to_vector<T>();
       const auto at = strided_indices(extent, strides_along(order, plan.inputs[i], in[i].shape()));
-      for (size_t k = 0; k < terms.size(); ++k) terms[k] = wrapping_mul(terms[k], values[static_cast<size_t>(at[k])]);
+      for (size_t k = 0; k < terms.size(); ++k)
+        terms[k] = wrapping_mul(terms[k], values[static_cast<size_t>(at[k])]);
     }
     std::vector<T> sums(static_cast<size_t>(element_count(type.shape)), T{0});
     const size_t run = sums.empty() ? 1 : std::max<size_t>(1, terms.size() / sums.size());

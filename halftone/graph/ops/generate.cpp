@@ -22,7 +22,8 @@ int64_t range_count(const Tensor& start, const Tensor& limit, const Tensor& delt
 }
 
 void infer_range(InferenceContext& context) {
-  const Tensor *start = context.constant(0), *limit = context.constant(1), *delta = context.constant(2);
+  const Tensor *start = context.constant(0), *limit = context.constant(1),
+               *delta = context.constant(2);
   const DType dtype = context.input(0).dtype;
   if (!start || !limit || !delta) return context.set_output(0, dtype, unknown_shape(1));
   const int64_t count = range_count(*start, *limit, *delta);
@@ -40,7 +41,8 @@ Tensors range(const KernelInputs& in) {
     using T = decltype(zero);
     const T start = in[0].item<T>(), delta = in[2].item<T>();
     std::vector<T> values(static_cast<size_t>(type.shape[0]));
-    for (size_t i = 0; i < values.size(); ++i) values[i] = wrapping_add(start, wrapping_mul(static_cast<T>(i), delta));
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = wrapping_add(start, wrapping_mul(static_cast<T>(i), delta));
     return stored(type.dtype, type.shape, values);
   })};
 }
@@ -61,14 +63,16 @@ void infer_one_hot(InferenceContext& context) {
   if (shape) {
     const size_t axis = one_hot_axis(context.node(), shape->size());
     const Tensor* depth = context.constant(1);
-    shape->insert(shape->begin() + static_cast<std::ptrdiff_t>(axis), depth ? Dim::of(depth_of(*depth)) : Dim{});
+    shape->insert(shape->begin() + static_cast<std::ptrdiff_t>(axis),
+                  depth ? Dim::of(depth_of(*depth)) : Dim{});
   }
   context.set_output(0, context.input(2).dtype, shape);
 }
 
 Tensors one_hot(const KernelInputs& in) {
   const TensorType type = output_type(in, infer_one_hot);
-  if (in[2].count() != 2) throw Error("values has shape ", to_string(in[2].shape()), " instead of [2]");
+  if (in[2].count() != 2)
+    throw Error("values has shape ", to_string(in[2].shape()), " instead of [2]");
   const size_t axis = one_hot_axis(in.node, in[0].shape().size());
   const auto depth = static_cast<double>(type.shape[axis]);
   const std::vector<double> indices = in[0].to_vector<double>();
@@ -78,7 +82,8 @@ Tensors one_hot(const KernelInputs& in) {
   for (size_t i = 0; i < indices.size(); ++i) {
     const double index = indices[i] < 0 ? indices[i] + depth : indices[i];
     if (index >= 0 && index < depth)
-      choice[static_cast<size_t>(lanes[i * static_cast<size_t>(depth) + static_cast<size_t>(index)])] = 1;
+      choice[static_cast<size_t>(
+          lanes[i * static_cast<size_t>(depth) + static_cast<size_t>(index)])] = 1;
   }
   return {picked(in[2], type.shape, choice)};
 }
@@ -86,12 +91,15 @@ Tensors one_hot(const KernelInputs& in) {
 // Calls `run(position, row, column)` for every element of a stack of matrices.
 template <typename F>
 void for_each_matrix_element(const Shape& shape, const F& run) {
-  const int64_t rows = shape[shape.size() - 2], columns = shape.back(), count = element_count(shape);
+  const int64_t rows = shape[shape.size() - 2], columns = shape.back(),
+                count = element_count(shape);
   for (int64_t i = 0; i < count; ++i) run(i, i / columns % rows, i % columns);
 }
 
 // Diagonals that far off show nothing, and nothing overflows on the way.
-int64_t diagonal(int64_t k) { return std::clamp<int64_t>(k, -kMostElements * 2, kMostElements * 2); }
+int64_t diagonal(int64_t k) {
+  return std::clamp<int64_t>(k, -kMostElements * 2, kMostElements * 2);
+}
 
 void infer_trilu(InferenceContext& context) {
   require_rank(context.input(0).shape, 2, "the input");
@@ -112,8 +120,10 @@ Tensors trilu(const KernelInputs& in) {
 
 void infer_eye_like(InferenceContext& context) {
   const ValueType& x = context.input(0);
-  if (x.shape && x.shape->size() != 2) throw Error("the input has shape ", to_string(*x.shape), ", not a matrix's");
-  const auto dtype = static_cast<DType>(context.node().int_or("dtype", static_cast<int64_t>(x.dtype)));
+  if (x.shape && x.shape->size() != 2)
+    throw Error("the input has shape ", to_string(*x.shape), ", not a matrix's");
+  const auto dtype =
+      static_cast<DType>(context.node().int_or("dtype", static_cast<int64_t>(x.dtype)));
   context.set_output(0, dtype, x.shape);
 }
 
@@ -129,8 +139,9 @@ Tensors eye_like(const KernelInputs& in) {
 
 void infer_non_zero(InferenceContext& context) {
   const MaybeShape& shape = context.input(0).shape;
-  context.set_output(0, DType::kInt64,
-                     SymbolicShape{shape ? Dim::of(static_cast<int64_t>(shape->size())) : Dim{}, Dim{}});
+  context.set_output(
+      0, DType::kInt64,
+      SymbolicShape{shape ? Dim::of(static_cast<int64_t>(shape->size())) : Dim{}, Dim{}});
 }
 
 Tensors non_zero(const KernelInputs& in) {

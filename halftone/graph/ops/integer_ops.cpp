@@ -1,4 +1,5 @@
-// Arithmetic on quantized values: ConvInteger, MatMulInteger, QLinearConv, QLinearMatMul. Exact in int64.
+// Arithmetic on quantized values: ConvInteger, MatMulInteger, QLinearConv, QLinearMatMul. Exact in
+// int64.
 #include "halftone/graph/ops/arguments.h"
 #include "halftone/graph/ops/convolution.h"
 #include "halftone/graph/ops/matrix_product.h"
@@ -8,8 +9,10 @@
 namespace halftone {
 namespace {
 
-// A tensor's values minus its zero point: one for all, or one per index of `axis`. Missing means zero.
-std::vector<int64_t> centered(const Tensor& x, const KernelInputs& in, size_t zero_point, size_t axis) {
+// A tensor's values minus its zero point: one for all, or one per index of `axis`. Missing means
+// zero.
+std::vector<int64_t> centered(const Tensor& x, const KernelInputs& in, size_t zero_point,
+                              size_t axis) {
   std::vector<int64_t> values = x.to_vector<int64_t>();
   if (!in.has(zero_point)) return values;
   const std::vector<int64_t> zeros = in[zero_point].to_vector<int64_t>();
@@ -30,7 +33,8 @@ size_t row_axis(const Tensor& x) { return x.shape().size() < 2 ? 0 : x.shape().s
 size_t column_axis(const Tensor& x) { return x.shape().empty() ? 0 : x.shape().size() - 1; }
 
 void infer_matmul_integer(InferenceContext& context) {
-  context.set_output(0, DType::kInt32, matmul_shape(context.input(0).shape, context.input(1).shape));
+  context.set_output(0, DType::kInt32,
+                     matmul_shape(context.input(0).shape, context.input(1).shape));
 }
 
 Tensors matmul_integer(const KernelInputs& in) {
@@ -50,7 +54,8 @@ Tensors conv_integer(const KernelInputs& in) {
   return {stored(type.dtype, type.shape, convolved(x, weight, geometry))};
 }
 
-// Sums of products to codes: float32 throughout, as the numeric contract has it. scale_at tells which weight scale an element has.
+// Sums of products to codes: float32 throughout, as the numeric contract has it. scale_at tells
+// which weight scale an element has.
 struct Requantizer {
   float x_scale = 1, y_scale = 1;
   std::vector<float> weight_scales;
@@ -68,20 +73,28 @@ struct Requantizer {
   }
 };
 
-// Inputs: x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point. `channels`: how many weight scales fit.
+// Inputs: x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point. `channels`:
+// how many weight scales fit.
 Requantizer requantizer(const KernelInputs& in, int64_t channels) {
   if (in[4].count() != 1 && in[4].count() != channels)
-    throw Error("the weight's scale has shape ", to_string(in[4].shape()), "; it takes 1 or ", channels, " values");
-  return {.x_scale = in[1].item<float>(), .y_scale = in[6].item<float>(), .weight_scales = in[4].to_vector<float>(),
-          .zero_point = in[7].item<int64_t>(), .dtype = in[7].dtype()};
+    throw Error("the weight's scale has shape ", to_string(in[4].shape()), "; it takes 1 or ",
+                channels, " values");
+  return {.x_scale = in[1].item<float>(),
+          .y_scale = in[6].item<float>(),
+          .weight_scales = in[4].to_vector<float>(),
+          .zero_point = in[7].item<int64_t>(),
+          .dtype = in[7].dtype()};
 }
 
-void infer_qlinear_conv(InferenceContext& context) { infer_conv(context, 3, context.input(7).dtype); }
+void infer_qlinear_conv(InferenceContext& context) {
+  infer_conv(context, 3, context.input(7).dtype);
+}
 
 Tensors qlinear_conv(const KernelInputs& in) {
   const TensorType type = output_type(in, infer_qlinear_conv);
   const ConvGeometry geometry = conv_geometry(in.node, in[0].shape(), in[3].shape());
-  std::vector<int64_t> sums = convolved(centered(in[0], in, 2, 0), centered(in[3], in, 5, 0), geometry);
+  std::vector<int64_t> sums =
+      convolved(centered(in[0], in, 2, 0), centered(in[3], in, 5, 0), geometry);
   const int64_t channels = type.shape[1];
   const auto plane = static_cast<size_t>(geometry.output_plane());
   const auto channel_at = [&](size_t i) { return i / plane % static_cast<size_t>(channels); };
@@ -94,7 +107,8 @@ Tensors qlinear_conv(const KernelInputs& in) {
 }
 
 void infer_qlinear_matmul(InferenceContext& context) {
-  context.set_output(0, context.input(7).dtype, matmul_shape(context.input(0).shape, context.input(3).shape));
+  context.set_output(0, context.input(7).dtype,
+                     matmul_shape(context.input(0).shape, context.input(3).shape));
 }
 
 Tensors qlinear_matmul(const KernelInputs& in) {

@@ -1,4 +1,5 @@
-// Normalization by the statistics of the sample itself: Instance-, Group-, Layer-, RMS-, MeanVariance-, LpNormalization.
+// Normalization by the statistics of the sample itself: Instance-, Group-, Layer-, RMS-,
+// MeanVariance-, LpNormalization.
 #include <cmath>
 #include <span>
 
@@ -38,10 +39,11 @@ void infer_channels(InferenceContext& context) {
 }
 
 // y = x * scale + bias, where element i takes entry i / run % entries of both.
-void scale_channels(std::vector<double>& y, const Tensor& scale, const Tensor& bias, int64_t channels, size_t run) {
+void scale_channels(std::vector<double>& y, const Tensor& scale, const Tensor& bias,
+                    int64_t channels, size_t run) {
   if (scale.count() != channels || bias.count() != channels)
-    throw Error("scale of shape ", to_string(scale.shape()), " and bias of ", to_string(bias.shape()), " must have ",
-                channels, " values");
+    throw Error("scale of shape ", to_string(scale.shape()), " and bias of ",
+                to_string(bias.shape()), " must have ", channels, " values");
   const auto factors = scale.to_vector<double>(), offsets = bias.to_vector<double>();
   for (size_t i = 0; i < y.size(); ++i) {
     const size_t c = i / run % factors.size();
@@ -63,14 +65,17 @@ Tensors group_normalization(const KernelInputs& in) {
   const Tensor& x = in[0];
   const TensorType type = output_type(in, infer_channels);
   const int64_t channels = type.shape[1], groups = in.node.int_or("num_groups", 0);
-  if (groups < 1 || channels % groups != 0) throw Error("num_groups is ", groups, " for ", channels, " channels");
+  if (groups < 1 || channels % groups != 0)
+    throw Error("num_groups is ", groups, " for ", channels, " channels");
   std::vector<double> y = x.to_vector<double>();
   const auto plane = static_cast<size_t>(element_count({type.shape.begin() + 2, type.shape.end()}));
   const size_t group = plane * static_cast<size_t>(channels / groups);
   normalize_runs(y, group, in.node.float_or("epsilon", 1e-5f));
-  // Opset 18 scaled whole groups, 21 channels; where there are as many groups as channels it is the same.
+  // Opset 18 scaled whole groups, 21 channels; where there are as many groups as channels it is the
+  // same.
   const bool scales_channels = in[1].count() == channels;
-  scale_channels(y, in[1], in[2], scales_channels ? channels : groups, scales_channels ? plane : group);
+  scale_channels(y, in[1], in[2], scales_channels ? channels : groups,
+                 scales_channels ? plane : group);
   return {stored(type.dtype, type.shape, y)};
 }
 
@@ -79,7 +84,8 @@ void infer_layer(InferenceContext& context) {
   same_type_as_input(context);
   MaybeShape shape = context.input(0).shape;
   if (shape) {
-    const size_t axis = normalized_axis(context.node().int_or("axis", -1), static_cast<int64_t>(shape->size()));
+    const size_t axis =
+        normalized_axis(context.node().int_or("axis", -1), static_cast<int64_t>(shape->size()));
     for (size_t i = axis; i < shape->size(); ++i) (*shape)[i] = Dim::of(1);
   }
   const auto stash = static_cast<DType>(context.node().int_or("stash_type", 1));
@@ -98,14 +104,16 @@ std::vector<double> broadcast_values(const Tensor& tensor, const Shape& shape) {
 
 size_t run_of(const Node& node, const Shape& shape) {
   const size_t axis = normalized_axis(node.int_or("axis", -1), static_cast<int64_t>(shape.size()));
-  return static_cast<size_t>(element_count({shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end()}));
+  return static_cast<size_t>(
+      element_count({shape.begin() + static_cast<std::ptrdiff_t>(axis), shape.end()}));
 }
 
 Tensors layer_normalization(const KernelInputs& in) {
   const Tensor& x = in[0];
   const TensorType type = output_type(in, infer_layer);
   std::vector<double> y = x.to_vector<double>();
-  const auto moments = normalize_runs(y, run_of(in.node, type.shape), in.node.float_or("epsilon", 1e-5f));
+  const auto moments =
+      normalize_runs(y, run_of(in.node, type.shape), in.node.float_or("epsilon", 1e-5f));
   const auto scale = broadcast_values(in[1], type.shape);
   for (size_t i = 0; i < y.size(); ++i) y[i] *= scale[i];
   if (in.has(2)) {
@@ -159,19 +167,21 @@ Tensors mean_variance_normalization(const KernelInputs& in) {
 Tensors lp_normalization(const KernelInputs& in) {
   const int64_t p = in.node.int_or("p", 2);
   if (p != 1 && p != 2) throw Error("p is ", p, "; known are 1 and 2");
-  return map_lanes(in[0], {normalized_axis(in.node.int_or("axis", -1), in[0].rank())}, [=](std::span<double> lane) {
-    double norm = 0;
-    for (double x : lane) norm += p == 1 ? std::fabs(x) : x * x;
-    if (p == 2) norm = std::sqrt(norm);
-    for (double& x : lane) x = norm == 0 ? 0 : x / norm;
-  });
+  return map_lanes(in[0], {normalized_axis(in.node.int_or("axis", -1), in[0].rank())},
+                   [=](std::span<double> lane) {
+                     double norm = 0;
+                     for (double x : lane) norm += p == 1 ? std::fabs(x) : x * x;
+                     if (p == 2) norm = std::sqrt(norm);
+                     for (double& x : lane) x = norm == 0 ? 0 : x / norm;
+                   });
 }
 
 HALFTONE_REGISTER(GraphOp, "InstanceNormalization", infer_channels, instance_normalization);
 HALFTONE_REGISTER(GraphOp, "GroupNormalization", infer_channels, group_normalization);
 HALFTONE_REGISTER(GraphOp, "LayerNormalization", infer_layer, layer_normalization);
 HALFTONE_REGISTER(GraphOp, "RMSNormalization", infer_layer, rms_normalization);
-HALFTONE_REGISTER(GraphOp, "MeanVarianceNormalization", same_type_as_input, mean_variance_normalization);
+HALFTONE_REGISTER(GraphOp, "MeanVarianceNormalization", same_type_as_input,
+                  mean_variance_normalization);
 HALFTONE_REGISTER(GraphOp, "LpNormalization", same_type_as_input, lp_normalization);
 
 }  // namespace

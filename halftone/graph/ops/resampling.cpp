@@ -8,7 +8,8 @@
 namespace halftone {
 namespace {
 
-void require_known(const char* attribute, const std::string& value, std::initializer_list<const char*> known) {
+void require_known(const char* attribute, const std::string& value,
+                   std::initializer_list<const char*> known) {
   if (std::ranges::find(known, value) != known.end()) return;
   std::string names;
   for (const char* name : known) names += text(names.empty() ? "" : ", ", name);
@@ -21,11 +22,13 @@ double input_coordinate(const ResampledAxis& axis, int64_t at, const std::string
   // With scales given, ONNX measures by the exact length, which the output's is rounded down from.
   const double output_length = axis.scale * length;
   if (mode == "asymmetric") return x / axis.scale;
-  if (mode == "align_corners") return output_length == 1 ? 0 : x * (length - 1) / (output_length - 1);
+  if (mode == "align_corners")
+    return output_length == 1 ? 0 : x * (length - 1) / (output_length - 1);
   if (mode == "pytorch_half_pixel" && output_length == 1) return -0.5;
   if (mode == "tf_crop_and_resize") {
     const double region = (axis.roi_end - axis.roi_begin) * (length - 1);
-    return axis.roi_begin * (length - 1) + (output_length == 1 ? region / 2 : x * region / (output_length - 1));
+    return axis.roi_begin * (length - 1) +
+           (output_length == 1 ? region / 2 : x * region / (output_length - 1));
   }
   double offset = 0;
   if (mode == "half_pixel_symmetric")
@@ -60,14 +63,16 @@ ResamplingOptions resampling_options(const Node& node) {
       .excludes_outside = node.int_or("exclude_outside", 0) != 0,
   };
   require_known("mode", result.mode, {"nearest", "linear", "cubic"});
-  require_known("nearest_mode", result.nearest_mode, {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
+  require_known("nearest_mode", result.nearest_mode,
+                {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
   require_known("coordinate_transformation_mode", result.coordinates,
-                {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
-                 "tf_crop_and_resize"});
+                {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+                 "asymmetric", "tf_crop_and_resize"});
   return result;
 }
 
-std::vector<Tap> taps_of(const ResampledAxis& axis, int64_t output, const ResamplingOptions& options) {
+std::vector<Tap> taps_of(const ResampledAxis& axis, int64_t output,
+                         const ResamplingOptions& options) {
   const double x = input_coordinate(axis, output, options.coordinates);
   const auto last = static_cast<double>(axis.input - 1);
   if (options.coordinates == "tf_crop_and_resize" && (x < 0 || x > last)) return {};
@@ -78,13 +83,16 @@ std::vector<Tap> taps_of(const ResampledAxis& axis, int64_t output, const Resamp
   const double reach = (options.mode == "linear" ? 1 : 2) / stretch;
   std::vector<Tap> taps;
   double sum = 0;
-  // Beyond the axis every position reads its end: no need to go further than a kernel's width outside.
-  const double begin = std::max(std::ceil(x - reach), -reach - 1), end = std::min(x + reach, last + reach + 1);
+  // Beyond the axis every position reads its end: no need to go further than a kernel's width
+  // outside.
+  const double begin = std::max(std::ceil(x - reach), -reach - 1),
+               end = std::min(x + reach, last + reach + 1);
   for (double at = begin; at <= end; ++at) {
     if (options.excludes_outside && (at < 0 || at > last)) continue;
     const double distance = (x - at) * stretch;
-    const double weight = options.mode == "linear" ? linear_weight(distance)
-                                                   : cubic_weight(distance, options.cubic_coefficient);
+    const double weight = options.mode == "linear"
+                              ? linear_weight(distance)
+                              : cubic_weight(distance, options.cubic_coefficient);
     if (weight == 0) continue;
     taps.push_back({clamped(at), weight});
     sum += weight;

@@ -31,7 +31,9 @@ struct Tap {
   int64_t position;
   double weight;
 };
-// The taps of one output position; none where it lies outside the region of tf_crop_and_resize and is extrapolated.
-std::vector<Tap> taps_of(const ResampledAxis& axis, int64_t output, const ResamplingOptions& options);
+// The taps of one output position; none where it lies outside the region of tf_crop_and_resize and
+// is extrapolated.
+std::vector<Tap> taps_of(const ResampledAxis& axis, int64_t output,
+                         const ResamplingOptions& options);
 
 }  // namespace halftone

@@ -8,7 +8,8 @@ namespace halftone {
 namespace {
 
 int64_t checked_index(int64_t index, int64_t size) {
-  if (index < -size || index >= size) throw Error("index ", index, " is out of range for a dimension of ", size);
+  if (index < -size || index >= size)
+    throw Error("index ", index, " is out of range for a dimension of ", size);
   return index < 0 ? index + size : index;
 }
 
@@ -53,13 +54,15 @@ Tensors scatter_elements(const KernelInputs& in) {
   const size_t axis = normalized_axis(in.node.int_or("axis", 0), data.rank());
   for (size_t i = 0; i < shape.size(); ++i)
     if (i != axis && shape[i] > data.shape()[i])
-      throw Error("indices of shape ", to_string(shape), " reach beyond data of ", to_string(data.shape()));
+      throw Error("indices of shape ", to_string(shape), " reach beyond data of ",
+                  to_string(data.shape()));
   std::vector<int64_t> strides = strides_of(data.shape());
   const int64_t stride = strides[axis];
   strides[axis] = 0;
   std::vector<int64_t> at = strided_indices(shape, strides);
   const std::vector<int64_t> indices = in[1].to_vector<int64_t>();
-  for (size_t i = 0; i < at.size(); ++i) at[i] += checked_index(indices[i], data.shape()[axis]) * stride;
+  for (size_t i = 0; i < at.size(); ++i)
+    at[i] += checked_index(indices[i], data.shape()[axis]) * stride;
   return {scattered(data, at, in[2], in.node.string_or("reduction", "none"))};
 }
 
@@ -67,13 +70,15 @@ Tensors scatter_nd(const KernelInputs& in) {
   const Tensor& data = in[0];
   const Tensor& indices = in[1];
   if (indices.rank() < 1 || indices.shape().back() < 1 || indices.shape().back() > data.rank())
-    throw Error("indices of shape ", to_string(indices.shape()), " do not fit data of ", to_string(data.shape()));
+    throw Error("indices of shape ", to_string(indices.shape()), " do not fit data of ",
+                to_string(data.shape()));
   const auto depth = indices.shape().back();
   Shape expected(indices.shape().begin(), indices.shape().end() - 1);
   const Shape inner(data.shape().begin() + depth, data.shape().end());
   expected.insert(expected.end(), inner.begin(), inner.end());
   if (in[2].shape() != expected)
-    throw Error("updates have shape ", to_string(in[2].shape()), " instead of ", to_string(expected));
+    throw Error("updates have shape ", to_string(in[2].shape()), " instead of ",
+                to_string(expected));
   const std::vector<int64_t> strides = strides_of(data.shape());
   const std::vector<int64_t> coordinates = indices.to_vector<int64_t>();
   const int64_t run = element_count(inner);

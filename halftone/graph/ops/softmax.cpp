@@ -13,7 +13,8 @@ namespace {
 void infer(InferenceContext& context) {
   same_type_as_input(context);
   const MaybeShape& shape = context.input(0).shape;
-  if (shape) normalized_axis(context.node().int_or("axis", -1), static_cast<int64_t>(shape->size()));
+  if (shape)
+    normalized_axis(context.node().int_or("axis", -1), static_cast<int64_t>(shape->size()));
 }
 
 // Replaces every lane along the axis by f of it.
@@ -22,7 +23,8 @@ Tensors map_lanes(const KernelInputs& in) {
   const Tensor& x = in[0];
   const TensorType type = output_type(in, infer);
   std::vector<double> y = x.to_vector<double>();
-  Lanes<double> lanes = lanes_of(y, x.shape(), {normalized_axis(in.node.int_or("axis", -1), x.rank())});
+  Lanes<double> lanes =
+      lanes_of(y, x.shape(), {normalized_axis(in.node.int_or("axis", -1), x.rank())});
   const auto length = static_cast<size_t>(lanes.length);
   for (size_t at = 0; at < y.size(); at += length) f(std::span(lanes.values).subspan(at, length));
   for (size_t i = 0; i < y.size(); ++i) y[static_cast<size_t>(lanes.at[i])] = lanes.values[i];
