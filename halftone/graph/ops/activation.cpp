@@ -29,9 +29,12 @@ Tensors prelu(const KernelInputs& in) {
   const Tensor& x = in[0];
   return {in_domain_of(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const auto leak = [](T value, T slope) { return value < T{0} ? wrapping_mul(slope, value) : value; };
-    return stored(x.dtype(), x.shape(), combined<T>(x.to_vector<T>(), x.shape(), in[1].to_vector<T>(), in[1].shape(),
-                                                    x.shape(), leak));
+    const auto leak = [](T value, T slope) {
+      return value < T{0} ? wrapping_mul(slope, value) : value;
+    };
+    return stored(x.dtype(), x.shape(),
+                  combined<T>(x.to_vector<T>(), x.shape(), in[1].to_vector<T>(), in[1].shape(),
+                              x.shape(), leak));
   })};
 }
 
@@ -70,7 +73,8 @@ Tensors swish(const KernelInputs& in) {
 Tensors gelu(const KernelInputs& in) {
   const std::string form = in.node.string_or("approximate", "none");
   if (form == "none")
-    return {mapped_floats(in[0], [](double x) { return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2)); })};
+    return {mapped_floats(
+        in[0], [](double x) { return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2)); })};
   if (form != "tanh") throw Error("approximate is '", form, "'; known are none and tanh");
   const double scale = std::sqrt(2 / std::numbers::pi);
   return {mapped_floats(in[0], [=](double x) {
@@ -81,7 +85,9 @@ Tensors gelu(const KernelInputs& in) {
 Tensors shrink(const KernelInputs& in) {
   const double bias = in.node.float_or("bias", 0);
   const double lambda = in.node.float_or("lambd", 0.5f);
-  return {mapped_floats(in[0], [=](double x) { return x < -lambda ? x + bias : x > lambda ? x - bias : 0; })};
+  return {mapped_floats(in[0], [=](double x) {
+    return x < -lambda ? x + bias : x > lambda ? x - bias : 0;
+  })};
 }
 
 // A bound of Clip: an input, or an attribute in models of old opsets, or none.
@@ -96,8 +102,10 @@ Tensors clip(const KernelInputs& in) {
   return {in_domain_of(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     using Limits = std::numeric_limits<T>;
-    const T lowest = bound<T>(in, 1, "min", Limits::has_infinity ? -Limits::infinity() : Limits::lowest());
-    const T highest = bound<T>(in, 2, "max", Limits::has_infinity ? Limits::infinity() : Limits::max());
+    const T lowest =
+        bound<T>(in, 1, "min", Limits::has_infinity ? -Limits::infinity() : Limits::lowest());
+    const T highest =
+        bound<T>(in, 2, "max", Limits::has_infinity ? Limits::infinity() : Limits::max());
     std::vector<T> values = x.to_vector<T>();
     // Where the bounds cross, the upper one wins.
     for (T& value : values) {
@@ -124,8 +132,10 @@ HALFTONE_REGISTER(GraphOp, "Gelu", infer, gelu);
 HALFTONE_REGISTER(GraphOp, "Shrink", infer, shrink);
 HALFTONE_REGISTER(GraphOp, "Sigmoid", infer, map_floats<sigmoid>);
 HALFTONE_REGISTER(GraphOp, "Softplus", infer, map_floats<softplus>);
-HALFTONE_REGISTER(GraphOp, "Softsign", infer, map_floats<[](double x) { return x / (1 + std::fabs(x)); }>);
-HALFTONE_REGISTER(GraphOp, "Mish", infer, map_floats<[](double x) { return x * std::tanh(softplus(x)); }>);
+HALFTONE_REGISTER(GraphOp, "Softsign", infer,
+                  map_floats<[](double x) { return x / (1 + std::fabs(x)); }>);
+HALFTONE_REGISTER(GraphOp, "Mish", infer,
+                  map_floats<[](double x) { return x * std::tanh(softplus(x)); }>);
 HALFTONE_REGISTER(GraphOp, "HardSwish", infer,
                   map_floats<[](double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }>);
 

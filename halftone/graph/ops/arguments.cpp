@@ -20,7 +20,9 @@ std::vector<size_t> normalized_axes(const std::vector<int64_t>& axes, int64_t ra
   return result;
 }
 
-Dim element_of(int64_t value) { return value >= 0 ? Dim::of(value) : Dim{-1, std::to_string(value)}; }
+Dim element_of(int64_t value) {
+  return value >= 0 ? Dim::of(value) : Dim{-1, std::to_string(value)};
+}
 
 std::optional<int64_t> value_of(const Dim& element) {
   if (element.known()) return element.value;
@@ -61,7 +63,8 @@ IntsArgument ints_argument(const InferenceContext& context, size_t input, const 
   return {true, context.node().ints_or(attribute, {})};
 }
 
-std::optional<std::vector<int64_t>> ints_argument(const KernelInputs& in, size_t input, const char* attribute) {
+std::optional<std::vector<int64_t>> ints_argument(const KernelInputs& in, size_t input,
+                                                  const char* attribute) {
   if (in.has(input)) return in[input].to_vector<int64_t>();
   if (!in.node.has(attribute)) return std::nullopt;
   return in.node.ints_or(attribute, {});

@@ -13,7 +13,8 @@ constexpr auto multiply = [](auto a, auto b) { return wrapping_mul(a, b); };
 constexpr auto divide = []<typename T>(T a, T b) -> T {
   if constexpr (std::is_floating_point_v<T>) return a / b;
   if (b == T{0}) throw Error("integer division by zero");
-  if (b == static_cast<T>(-1)) return std::is_signed_v<T> ? wrapping_sub(T{0}, a) : a / b;  // min / -1 traps
+  if (b == static_cast<T>(-1))
+    return std::is_signed_v<T> ? wrapping_sub(T{0}, a) : a / b;  // min / -1 traps
   return a / b;
 };
 
@@ -51,12 +52,13 @@ Tensors power(const KernelInputs& in) {
   const Tensor& exponent = in[1];
   const TensorType type = output_type(in, broadcast_inputs);
   if (!is_floating(base.dtype()) && !is_floating(exponent.dtype()))
-    return {stored(type.dtype, type.shape,
-                   combined<int64_t>(base.to_vector<int64_t>(), base.shape(), exponent.to_vector<int64_t>(),
-                                     exponent.shape(), type.shape, integer_power))};
-  const std::vector<double> powers =
-      combined<double>(base.to_vector<double>(), base.shape(), exponent.to_vector<double>(), exponent.shape(),
-                       type.shape, [](double a, double b) { return std::pow(a, b); });
+    return {stored(
+        type.dtype, type.shape,
+        combined<int64_t>(base.to_vector<int64_t>(), base.shape(), exponent.to_vector<int64_t>(),
+                          exponent.shape(), type.shape, integer_power))};
+  const std::vector<double> powers = combined<double>(
+      base.to_vector<double>(), base.shape(), exponent.to_vector<double>(), exponent.shape(),
+      type.shape, [](double a, double b) { return std::pow(a, b); });
   if (is_floating(type.dtype)) return {stored(type.dtype, type.shape, powers)};
   std::vector<int64_t> integers;
   for (double value : powers) integers.push_back(integer_of(value));

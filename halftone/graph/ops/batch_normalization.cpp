@@ -1,4 +1,5 @@
-// BatchNormalization: with stored statistics, or in training mode with the batch's own and their running averages.
+// BatchNormalization: with stored statistics, or in training mode with the batch's own and their
+// running averages.
 #include <cmath>
 
 #include "halftone/graph/ops/arguments.h"
@@ -15,7 +16,8 @@ void infer(InferenceContext& context) {
   for (size_t i = 1; i < 5; ++i) {
     const MaybeShape& shape = context.input(i).shape;
     if (!shape) continue;
-    if (shape->size() != 1) throw Error("input ", i, " has shape ", to_string(*shape), " instead of [channels]");
+    if (shape->size() != 1)
+      throw Error("input ", i, " has shape ", to_string(*shape), " instead of [channels]");
     channels = unified(channels, (*shape)[0], "the number of channels");
   }
   MaybeShape shape = x.shape;
@@ -41,7 +43,8 @@ Statistics batch_statistics(const std::vector<double>& x, size_t channels, size_
   return result;
 }
 
-std::vector<double> running_average(std::vector<double> old, const std::vector<double>& current, double momentum) {
+std::vector<double> running_average(std::vector<double> old, const std::vector<double>& current,
+                                    double momentum) {
   for (size_t i = 0; i < old.size(); ++i) old[i] = old[i] * momentum + current[i] * (1 - momentum);
   return old;
 }
@@ -60,14 +63,16 @@ Tensors batch_normalization(const KernelInputs& in) {
   if (in.node.int_or("training_mode", 0)) {
     const double momentum = in.node.float_or("momentum", 0.9f);
     const Statistics batch = batch_statistics(y, channels, plane);
-    results.push_back(stored(in[3].dtype(), in[3].shape(), running_average(statistics.mean, batch.mean, momentum)));
-    results.push_back(
-        stored(in[4].dtype(), in[4].shape(), running_average(statistics.variance, batch.variance, momentum)));
+    results.push_back(stored(in[3].dtype(), in[3].shape(),
+                             running_average(statistics.mean, batch.mean, momentum)));
+    results.push_back(stored(in[4].dtype(), in[4].shape(),
+                             running_average(statistics.variance, batch.variance, momentum)));
     statistics = batch;
   }
   for (size_t i = 0; i < y.size(); ++i) {
     const size_t c = i / plane % channels;
-    y[i] = (y[i] - statistics.mean[c]) / std::sqrt(statistics.variance[c] + epsilon) * scale[c] + bias[c];
+    y[i] = (y[i] - statistics.mean[c]) / std::sqrt(statistics.variance[c] + epsilon) * scale[c] +
+           bias[c];
   }
   results[0] = stored(type.dtype, type.shape, y);
   return results;

@@ -6,16 +6,26 @@
 
 #include "halftone/graph/ops/narrow_floats.h"
 #include "halftone/graph/ops/numbers.h"
+#include "halftone/graph/ops/quantization.h"
 #include "halftone/graph/ops/shape_arithmetic.h"
 
 namespace halftone {
 namespace {
 
-// Truncates; what no int64 holds becomes the nearest that one does, NaN becomes the lowest, as on most processors.
+// Truncates; what no int64 holds becomes the nearest that one does, NaN becomes the lowest, as on
+// most processors.
 int64_t truncated(double value) {
   constexpr double kTwoTo63 = 9223372036854775808.0;
   if (value >= kTwoTo63) return std::numeric_limits<int64_t>::max();
   return value >= -kTwoTo63 ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::min();
+}
+
+// The types below 8 bits round and saturate, as ONNX's cases show; the wider ones truncate.
+Tensor rounded_codes(const Shape& shape, const std::vector<double>& values, DType to) {
+  std::vector<int64_t> codes;
+  for (double value : values)
+    codes.push_back(quantized(static_cast<float>(value), 1, 0, code_range(to)));
+  return stored(to, shape, codes);
 }
 
 Tensor floats_cast(const Tensor& x, DType to, bool saturates) {
@@ -30,9 +40,11 @@ Tensor floats_cast(const Tensor& x, DType to, bool saturates) {
     std::vector<uint64_t> integers;
     for (double value : values)
       integers.push_back(value >= 1.8e19 ? UINT64_MAX
-                         : value >= 9e18 ? static_cast<uint64_t>(value) : static_cast<uint64_t>(truncated(value)));
+                         : value >= 9e18 ? static_cast<uint64_t>(value)
+                                         : static_cast<uint64_t>(truncated(value)));
     return stored(to, x.shape(), integers);
   }
+  if (is_integer(to) && bits_of(to) < 8) return rounded_codes(x.shape(), values, to);
   std::vector<int64_t> integers;
   for (double value : values) integers.push_back(truncated(value));
   return stored(to, x.shape(), integers);

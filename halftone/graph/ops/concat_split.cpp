@@ -12,21 +12,26 @@ int64_t product_of(const Shape& shape, size_t begin, size_t end) {
                         shape.begin() + static_cast<std::ptrdiff_t>(end)});
 }
 
-// nullopt where not even the rank is known. What is known of one input's other dimensions is known of the output's.
+// nullopt where not even the rank is known. What is known of one input's other dimensions is known
+// of the output's.
 MaybeShape concatenated_shape(const InferenceContext& context) {
   MaybeShape result;
   for (size_t i = 0; i < context.input_count(); ++i)
-    if (context.input(i).shape) result = unknown_shape(static_cast<int64_t>(context.input(i).shape->size()));
+    if (context.input(i).shape)
+      result = unknown_shape(static_cast<int64_t>(context.input(i).shape->size()));
   if (!result) return result;
-  const size_t axis = normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(result->size()));
+  const size_t axis =
+      normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(result->size()));
   (*result)[axis] = Dim::of(0);
   for (size_t i = 0; i < context.input_count(); ++i) {
     const MaybeShape& shape = context.input(i).shape;
     if (shape && shape->size() != result->size())
-      throw Error("input ", i, " has shape ", to_string(*shape), ", but another has ", result->size(), " dimensions");
+      throw Error("input ", i, " has shape ", to_string(*shape), ", but another has ",
+                  result->size(), " dimensions");
     for (size_t k = 0; k < result->size(); ++k) {
       const Dim dim = shape ? (*shape)[k] : Dim{};
-      (*result)[k] = k == axis ? plus((*result)[k], dim) : unified((*result)[k], dim, "a dimension that is not joined");
+      (*result)[k] = k == axis ? plus((*result)[k], dim)
+                               : unified((*result)[k], dim, "a dimension that is not joined");
     }
   }
   return result;
@@ -65,14 +70,15 @@ Tensors concat(const KernelInputs& in) {
   return {std::move(out).finish()};
 }
 
-// Sizes of the parts along the axis, as far as they are known: from the input or attribute `split`, else equal parts of which
-// the last may be smaller.
+// Sizes of the parts along the axis, as far as they are known: from the input or attribute `split`,
+// else equal parts of which the last may be smaller.
 SymbolicShape part_sizes(const InferenceContext& context, const Dim& whole) {
   const size_t parts = context.node().outputs.size();
   const IntsArgument split = ints_argument(context, 1, "split");
   if (split.is_given && !split.values) return SymbolicShape(parts);
   if (split.is_given) {
-    if (split.values->size() != parts) throw Error("split has ", split.values->size(), " sizes for ", parts, " outputs");
+    if (split.values->size() != parts)
+      throw Error("split has ", split.values->size(), " sizes for ", parts, " outputs");
     Dim sum = Dim::of(0);
     SymbolicShape result;
     for (int64_t size : *split.values) {
@@ -84,7 +90,8 @@ SymbolicShape part_sizes(const InferenceContext& context, const Dim& whole) {
     return result;
   }
   const int64_t count = context.node().int_or("num_outputs", static_cast<int64_t>(parts));
-  if (count != static_cast<int64_t>(parts)) throw Error("num_outputs is ", count, " for ", parts, " outputs");
+  if (count != static_cast<int64_t>(parts))
+    throw Error("num_outputs is ", count, " for ", parts, " outputs");
   if (!whole.known() || parts == 0) return SymbolicShape(parts);
   const int64_t size = (whole.value + count - 1) / count;
   SymbolicShape result;
@@ -99,7 +106,8 @@ void infer_split(InferenceContext& context) {
   for (size_t i = 0; i < context.node().outputs.size(); ++i) {
     MaybeShape shape = x.shape;
     if (shape) {
-      const size_t axis = normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(shape->size()));
+      const size_t axis =
+          normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(shape->size()));
       (*shape)[axis] = part_sizes(context, (*shape)[axis])[i];
     }
     context.set_output(i, x.dtype, shape);

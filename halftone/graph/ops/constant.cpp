@@ -25,8 +25,9 @@ Tensor constant_value(const Node& node) {
   if (found != node.attributes.end())
     if (const auto* strings = std::get_if<std::vector<std::string>>(&found->second))
       return Tensor::of_strings({static_cast<int64_t>(strings->size())}, *strings);
-  throw Error("a Constant has one of the attributes value, value_float(s), value_int(s), value_string(s); ",
-              "this one has none that is understood (sparse_value is not)");
+  throw Error(
+      "a Constant has one of the attributes value, value_float(s), value_int(s), value_string(s); ",
+      "this one has none that is understood (sparse_value is not)");
 }
 
 void infer_constant(InferenceContext& context) {
@@ -52,19 +53,25 @@ Tensor fill_value(const Node& node) {
 // Elements that say a shape, as that shape.
 SymbolicShape shape_from(const SymbolicShape& elements) {
   for (const Dim& element : elements)
-    if (value_of(element).value_or(0) < 0) throw Error("the shape has a negative dimension, ", element.symbol);
+    if (value_of(element).value_or(0) < 0)
+      throw Error("the shape has a negative dimension, ", element.symbol);
   return elements;
 }
 
 void infer_constant_of_shape(InferenceContext& context) {
   const Tensor fill = fill_value(context.node());
   MaybeShape shape;
-  if (const auto elements = known_elements(context, 0)) shape = shape_from(*elements);
-  else if (const auto& type = context.input(0).shape; type && type->size() == 1 && (*type)[0].known())
+  if (const auto elements = known_elements(context, 0))
+    shape = shape_from(*elements);
+  else if (const auto& type = context.input(0).shape;
+           type && type->size() == 1 && (*type)[0].known())
     shape = unknown_shape(std::min<int64_t>((*type)[0].value, 64));
   context.set_output(0, fill.dtype(), shape);
-  if (!may_have_contents(context) || shape->size() != 1 || (*shape)[0].value > 64 || !(*shape)[0].known()) return;
-  context.set_contents(0, SymbolicShape(static_cast<size_t>((*shape)[0].value), element_of(fill.item<int64_t>())));
+  if (!may_have_contents(context) || shape->size() != 1 || (*shape)[0].value > 64 ||
+      !(*shape)[0].known())
+    return;
+  context.set_contents(
+      0, SymbolicShape(static_cast<size_t>((*shape)[0].value), element_of(fill.item<int64_t>())));
 }
 
 Tensors constant_of_shape(const KernelInputs& in) {
@@ -96,7 +103,9 @@ Tensors dropout(const KernelInputs& in) {
 
 // The dimensions of a tensor of `rank` that the attributes start and end ask for.
 std::pair<int64_t, int64_t> shape_range(const Node& node, int64_t rank) {
-  const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank); };
+  const auto bound = [&](int64_t at) {
+    return std::clamp<int64_t>(at < 0 ? at + rank : at, 0, rank);
+  };
   const int64_t start = bound(node.int_or("start", 0));
   return {start, std::max(start, bound(node.int_or("end", rank)))};
 }

@@ -1,6 +1,6 @@
 // Conv: accumulates in double, rounds once.
-#include "halftone/graph/ops/convolution.h"
 #include "halftone/graph/ops/arguments.h"
+#include "halftone/graph/ops/convolution.h"
 #include "halftone/graph/ops/numbers.h"
 
 namespace halftone {
@@ -14,13 +14,7 @@ Tensors conv(const KernelInputs& in) {
   const TensorType type = output_type(in, infer);
   const ConvGeometry geometry = conv_geometry(in.node, x.shape(), weight.shape());
   std::vector<double> y = convolved(x.to_vector<double>(), weight.to_vector<double>(), geometry);
-  if (in.has(2)) {
-    const std::vector<double> bias = in[2].to_vector<double>();
-    if (bias.size() != static_cast<size_t>(type.shape[1]))
-      throw Error("the bias has ", bias.size(), " values for ", type.shape[1], " output channels");
-    const auto plane = static_cast<size_t>(geometry.output_plane());
-    for (size_t i = 0; i < y.size(); ++i) y[i] += bias[i / plane % bias.size()];
-  }
+  if (in.has(2)) add_channel_bias(y, in[2], type.shape);
   return {stored(type.dtype, type.shape, y)};
 }
 

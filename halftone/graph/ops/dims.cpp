@@ -7,7 +7,8 @@ namespace {
 
 int64_t multiplied(int64_t a, int64_t b) {
   int64_t result = 0;
-  if (__builtin_mul_overflow(a, b, &result)) throw Error("a tensor would have more than 2^63 elements");
+  if (__builtin_mul_overflow(a, b, &result))
+    throw Error("a tensor would have more than 2^63 elements");
   return result;
 }
 
@@ -19,9 +20,12 @@ struct Factors {
 
   explicit Factors(const SymbolicShape& dims) {
     for (const Dim& dim : dims) {
-      if (dim.known()) number = multiplied(number, dim.value);
-      else if (dim.symbol.empty()) has_unknown = true;
-      else symbols.push_back(dim.symbol);
+      if (dim.known())
+        number = multiplied(number, dim.value);
+      else if (dim.symbol.empty())
+        has_unknown = true;
+      else
+        symbols.push_back(dim.symbol);
     }
   }
 };
@@ -45,7 +49,8 @@ SymbolicShape unknown_shape(int64_t rank) { return SymbolicShape(static_cast<siz
 
 void require_rank(const MaybeShape& shape, int64_t least, const char* what) {
   if (shape && static_cast<int64_t>(shape->size()) < least)
-    throw Error(what, " has shape ", to_string(*shape), ", but at least ", least, " dimensions are needed");
+    throw Error(what, " has shape ", to_string(*shape), ", but at least ", least,
+                " dimensions are needed");
 }
 
 Dim unified(const Dim& a, const Dim& b, const char* what) {
@@ -88,7 +93,8 @@ Dim quotient(const SymbolicShape& all, const SymbolicShape& part) {
 Dim broadcast(const Dim& a, const Dim& b) {
   if (a.value == 1) return b;
   if (b.value == 1 || a == b) return a;
-  if (a.known() && b.known()) throw Error("dimensions ", a.value, " and ", b.value, " do not broadcast");
+  if (a.known() && b.known())
+    throw Error("dimensions ", a.value, " and ", b.value, " do not broadcast");
   if (a.known()) return a;
   if (b.known()) return b;
   return {};
@@ -100,7 +106,8 @@ SymbolicShape broadcast(const SymbolicShape& a, const SymbolicShape& b) {
   SymbolicShape result = longer;
   const size_t lead = longer.size() - shorter.size();
   try {
-    for (size_t i = 0; i < shorter.size(); ++i) result[lead + i] = broadcast(longer[lead + i], shorter[i]);
+    for (size_t i = 0; i < shorter.size(); ++i)
+      result[lead + i] = broadcast(longer[lead + i], shorter[i]);
   } catch (const Error& error) {
     throw Error("shapes ", to_string(a), " and ", to_string(b), " do not fit: ", error.what());
   }

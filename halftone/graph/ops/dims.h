@@ -17,12 +17,14 @@ SymbolicShape unknown_shape(int64_t rank);
 // Rank of a known shape; throws Error where it is known and below `least`.
 void require_rank(const MaybeShape& shape, int64_t least, const char* what);
 
-// The same size under another name: keeps the one that tells more. Throws Error where both are known and differ.
+// The same size under another name: keeps the one that tells more. Throws Error where both are
+// known and differ.
 Dim unified(const Dim& a, const Dim& b, const char* what);
 
 Dim plus(const Dim& a, const Dim& b);
 Dim product(const SymbolicShape& dims);
-// product(all) / product(part), cancelling equal symbols. Throws Error where it is known to leave a remainder.
+// product(all) / product(part), cancelling equal symbols. Throws Error where it is known to leave a
+// remainder.
 Dim quotient(const SymbolicShape& all, const SymbolicShape& part);
 
 // numpy's broadcasting. Throws Error where the shapes are known not to fit.

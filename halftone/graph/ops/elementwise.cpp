@@ -22,7 +22,8 @@ void broadcast_inputs_to_bool(InferenceContext& context) {
 
 void require_same_type(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
-    throw Error("its inputs have types ", name_of(a.dtype()), " and ", name_of(b.dtype()), "; they must be the same");
+    throw Error("its inputs have types ", name_of(a.dtype()), " and ", name_of(b.dtype()),
+                "; they must be the same");
 }
 
 }  // namespace halftone

@@ -1,7 +1,8 @@
 // Kernels and inference of operators that work element by element.
 //
-//   HALFTONE_REGISTER(GraphOp, "Sin", same_type_as_input, map_floats<[](double x) { return std::sin(x); }>);
-//   HALFTONE_REGISTER(GraphOp, "Add", broadcast_inputs, combine<[](auto a, auto b) { return wrapping_add(a, b); }>);
+//   HALFTONE_REGISTER(GraphOp, "Sin", same_type_as_input, map_floats<[](double x) { return
+//   std::sin(x); }>); HALFTONE_REGISTER(GraphOp, "Add", broadcast_inputs, combine<[](auto a, auto
+//   b) { return wrapping_add(a, b); }>);
 #pragma once
 
 #include <vector>
@@ -13,7 +14,8 @@
 
 namespace halftone {
 
-// Output 0: type of input 0, the inputs' shapes broadcast together; shape arithmetic is left to those who know the operation.
+// Output 0: type of input 0, the inputs' shapes broadcast together; shape arithmetic is left to
+// those who know the operation.
 void broadcast_inputs(InferenceContext& context);
 // The same with bool as the output's type.
 void broadcast_inputs_to_bool(InferenceContext& context);
@@ -24,7 +26,8 @@ void require_same_type(const Tensor& a, const Tensor& b);
 // Values of a float input, by a function double -> double. Throws Error for other types.
 template <typename F>
 Tensor mapped_floats(const Tensor& x, const F& f) {
-  if (!is_floating(x.dtype())) throw Error("a ", name_of(x.dtype()), " tensor where floats are expected");
+  if (!is_floating(x.dtype()))
+    throw Error("a ", name_of(x.dtype()), " tensor where floats are expected");
   std::vector<double> values = x.to_vector<double>();
   for (double& value : values) value = f(value);
   return stored(x.dtype(), x.shape(), values);
@@ -48,8 +51,8 @@ Tensors map_numbers(const KernelInputs& in) {
 
 // f over two tensors broadcast to `shape`.
 template <typename R, typename T, typename F>
-std::vector<R> combined(const std::vector<T>& a, const Shape& a_shape, const std::vector<T>& b, const Shape& b_shape,
-                        const Shape& shape, const F& f) {
+std::vector<R> combined(const std::vector<T>& a, const Shape& a_shape, const std::vector<T>& b,
+                        const Shape& b_shape, const Shape& shape, const F& f) {
   const auto a_at = strided_indices(shape, broadcast_strides(a_shape, shape));
   const auto b_at = strided_indices(shape, broadcast_strides(b_shape, shape));
   std::vector<R> result(a_at.size());
@@ -66,7 +69,8 @@ Tensors combine(const KernelInputs& in) {
   return {in_domain_of(in[0].dtype(), [&](auto zero) {
     using T = decltype(zero);
     return stored(type.dtype, type.shape,
-                  combined<T>(in[0].to_vector<T>(), in[0].shape(), in[1].to_vector<T>(), in[1].shape(), type.shape, f));
+                  combined<T>(in[0].to_vector<T>(), in[0].shape(), in[1].to_vector<T>(),
+                              in[1].shape(), type.shape, f));
   })};
 }
 
@@ -77,8 +81,9 @@ Tensors compare(const KernelInputs& in) {
   const TensorType type = output_type(in, broadcast_inputs_to_bool);
   return {in_domain_of(in[0].dtype(), [&](auto zero) {
     using T = decltype(zero);
-    return Tensor::of_bools(type.shape, combined<uint8_t>(in[0].to_vector<T>(), in[0].shape(), in[1].to_vector<T>(),
-                                                          in[1].shape(), type.shape, f));
+    return Tensor::of_bools(
+        type.shape, combined<uint8_t>(in[0].to_vector<T>(), in[0].shape(), in[1].to_vector<T>(),
+                                      in[1].shape(), type.shape, f));
   })};
 }
 

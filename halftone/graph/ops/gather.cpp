@@ -9,7 +9,8 @@ namespace halftone {
 namespace {
 
 int64_t checked_index(int64_t index, int64_t size) {
-  if (index < -size || index >= size) throw Error("index ", index, " is out of range for a dimension of ", size);
+  if (index < -size || index >= size)
+    throw Error("index ", index, " is out of range for a dimension of ", size);
   return index < 0 ? index + size : index;
 }
 
@@ -26,7 +27,8 @@ void gather_contents(InferenceContext& context) {
   if (!may_have_contents(context) || !elements || !indices || !data || data->size() != 1) return;
   SymbolicShape result;
   for (int64_t index : *indices)
-    result.push_back((*elements)[static_cast<size_t>(checked_index(index, static_cast<int64_t>(elements->size())))]);
+    result.push_back((*elements)[static_cast<size_t>(
+        checked_index(index, static_cast<int64_t>(elements->size())))]);
   context.set_contents(0, std::move(result));
 }
 
@@ -37,7 +39,8 @@ void infer_gather(InferenceContext& context) {
   MaybeShape shape;
   if (data && indices) {
     shape = *data;
-    const size_t axis = normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(data->size()));
+    const size_t axis =
+        normalized_axis(context.node().int_or("axis", 0), static_cast<int64_t>(data->size()));
     const auto at = shape->erase(shape->begin() + static_cast<std::ptrdiff_t>(axis));
     shape->insert(at, indices->begin(), indices->end());
   }
@@ -67,7 +70,8 @@ void infer_gather_elements(InferenceContext& context) {
   const MaybeShape& data = context.input(0).shape;
   const MaybeShape& indices = context.input(1).shape;
   if (data && indices && data->size() != indices->size())
-    throw Error("data of shape ", to_string(*data), " and indices of ", to_string(*indices), " differ in rank");
+    throw Error("data of shape ", to_string(*data), " and indices of ", to_string(*indices),
+                " differ in rank");
   require_rank(data, 1, "the data");
   context.set_output(0, context.input(0).dtype, indices);
 }
@@ -78,13 +82,15 @@ Tensors gather_elements(const KernelInputs& in) {
   const size_t axis = normalized_axis(in.node.int_or("axis", 0), data.rank());
   for (size_t i = 0; i < type.shape.size(); ++i)
     if (i != axis && type.shape[i] > data.shape()[i])
-      throw Error("indices of shape ", to_string(type.shape), " reach beyond data of ", to_string(data.shape()));
+      throw Error("indices of shape ", to_string(type.shape), " reach beyond data of ",
+                  to_string(data.shape()));
   std::vector<int64_t> strides = strides_of(data.shape());
   const int64_t stride = strides[axis];
   strides[axis] = 0;
   std::vector<int64_t> at = strided_indices(type.shape, strides);
   const std::vector<int64_t> indices = in[1].to_vector<int64_t>();
-  for (size_t i = 0; i < at.size(); ++i) at[i] += checked_index(indices[i], data.shape()[axis]) * stride;
+  for (size_t i = 0; i < at.size(); ++i)
+    at[i] += checked_index(indices[i], data.shape()[axis]) * stride;
   return {picked(data, type.shape, at)};
 }
 
@@ -99,10 +105,11 @@ void infer_gather_nd(InferenceContext& context) {
     const int64_t depth = indices->back().value;  // coordinates that an index gives
     if (batch < 0 || batch >= static_cast<int64_t>(indices->size()) || depth < 1 ||
         depth > static_cast<int64_t>(data->size()) - batch)
-      throw Error("indices of shape ", to_string(*indices), " with batch_dims ", batch, " do not fit data of ",
-                  to_string(*data));
+      throw Error("indices of shape ", to_string(*indices), " with batch_dims ", batch,
+                  " do not fit data of ", to_string(*data));
     shape.emplace(indices->begin(), indices->end() - 1);
-    for (size_t i = 0; i < static_cast<size_t>(batch); ++i) (*shape)[i] = unified((*data)[i], (*shape)[i], "a batch dimension");
+    for (size_t i = 0; i < static_cast<size_t>(batch); ++i)
+      (*shape)[i] = unified((*data)[i], (*shape)[i], "a batch dimension");
     shape->insert(shape->end(), data->begin() + batch + depth, data->end());
   }
   context.set_output(0, context.input(0).dtype, shape);
@@ -123,7 +130,8 @@ Tensors gather_nd(const KernelInputs& in) {
   for (int64_t i = 0; i < count; ++i) {
     int64_t at = i / (count / batches) * batch_stride;
     for (size_t k = 0; k < depth; ++k)
-      at += checked_index(indices[static_cast<size_t>(i) * depth + k], data.shape()[batch + k]) * strides[batch + k];
+      at += checked_index(indices[static_cast<size_t>(i) * depth + k], data.shape()[batch + k]) *
+            strides[batch + k];
     out.copy(i * run, data, at, run);
   }
   return {std::move(out).finish()};

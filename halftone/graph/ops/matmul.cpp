@@ -9,7 +9,8 @@ namespace halftone {
 namespace {
 
 void infer_matmul(InferenceContext& context) {
-  context.set_output(0, context.input(0).dtype, matmul_shape(context.input(0).shape, context.input(1).shape));
+  context.set_output(0, context.input(0).dtype,
+                     matmul_shape(context.input(0).shape, context.input(1).shape));
 }
 
 Tensors matmul(const KernelInputs& in) {
@@ -18,10 +19,12 @@ Tensors matmul(const KernelInputs& in) {
   require_same_type(a, b);
   const TensorType type = output_type(in, infer_matmul);
   if (is_floating(type.dtype))
-    return {stored(type.dtype, type.shape,
-                   matrix_product(a.to_vector<double>(), a.shape(), b.to_vector<double>(), b.shape()))};
-  return {stored(type.dtype, type.shape,
-                 matrix_product(a.to_vector<int64_t>(), a.shape(), b.to_vector<int64_t>(), b.shape()))};
+    return {
+        stored(type.dtype, type.shape,
+               matrix_product(a.to_vector<double>(), a.shape(), b.to_vector<double>(), b.shape()))};
+  return {
+      stored(type.dtype, type.shape,
+             matrix_product(a.to_vector<int64_t>(), a.shape(), b.to_vector<int64_t>(), b.shape()))};
 }
 
 MaybeShape transposed(MaybeShape shape, bool is_transposed) {
@@ -38,7 +41,8 @@ void infer_gemm(InferenceContext& context) {
   if (a && b) matmul_shape(a, b);
   SymbolicShape shape{a ? (*a)[0] : Dim{}, b ? (*b)[1] : Dim{}};
   if (context.input(2).shape && broadcast(*context.input(2).shape, shape).size() != 2)
-    throw Error("C has shape ", to_string(*context.input(2).shape), ", which does not broadcast to ", to_string(shape));
+    throw Error("C has shape ", to_string(*context.input(2).shape),
+                ", which does not broadcast to ", to_string(shape));
   context.set_output(0, context.input(0).dtype, std::move(shape));
 }
 

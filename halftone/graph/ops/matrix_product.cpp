@@ -24,8 +24,8 @@ MaybeShape matmul_shape(const MaybeShape& a, const MaybeShape& b) {
   const Dim& inner = left.back();
   const Dim& other = right[right.size() - 2];
   if (inner.known() && other.known() && inner.value != other.value)
-    throw Error("matrices of shape ", to_string(*a), " and ", to_string(*b), " do not fit: inner sizes ",
-                inner.value, " and ", other.value);
+    throw Error("matrices of shape ", to_string(*a), " and ", to_string(*b),
+                " do not fit: inner sizes ", inner.value, " and ", other.value);
   SymbolicShape result = broadcast(stack_of(left), stack_of(right));
   if (a->size() > 1) result.push_back(left[left.size() - 2]);
   if (b->size() > 1) result.push_back(right.back());
@@ -33,14 +33,15 @@ MaybeShape matmul_shape(const MaybeShape& a, const MaybeShape& b) {
 }
 
 template <typename T>
-std::vector<T> matrix_product(const std::vector<T>& a, const Shape& a_shape, const std::vector<T>& b,
-                              const Shape& b_shape) {
+std::vector<T> matrix_product(const std::vector<T>& a, const Shape& a_shape,
+                              const std::vector<T>& b, const Shape& b_shape) {
   Shape left = a_shape, right = b_shape;
   if (left.size() == 1) left.insert(left.begin(), 1);
   if (right.size() == 1) right.push_back(1);
   const int64_t rows = left[left.size() - 2], inner = left.back(), columns = right.back();
   Shape stack;
-  for (const Dim& dim : broadcast(symbolic(stack_of(left)), symbolic(stack_of(right)))) stack.push_back(dim.value);
+  for (const Dim& dim : broadcast(symbolic(stack_of(left)), symbolic(stack_of(right))))
+    stack.push_back(dim.value);
   const auto a_at = strided_indices(stack, broadcast_strides(stack_of(left), stack));
   const auto b_at = strided_indices(stack, broadcast_strides(stack_of(right), stack));
   std::vector<T> result(a_at.size() * static_cast<size_t>(rows * columns));
@@ -50,15 +51,16 @@ std::vector<T> matrix_product(const std::vector<T>& a, const Shape& a_shape, con
       for (int64_t k = 0; k < inner; ++k) {
         const T factor = a[static_cast<size_t>((a_at[s] * rows + i) * inner + k)];
         const T* row = b.data() + (b_at[s] * inner + k) * columns;
-        for (int64_t j = 0; j < columns; ++j) out[j] = wrapping_add(out[j], wrapping_mul(factor, row[j]));
+        for (int64_t j = 0; j < columns; ++j)
+          out[j] = wrapping_add(out[j], wrapping_mul(factor, row[j]));
       }
     }
   }
   return result;
 }
-template std::vector<double> matrix_product(const std::vector<double>&, const Shape&, const std::vector<double>&,
-                                            const Shape&);
-template std::vector<int64_t> matrix_product(const std::vector<int64_t>&, const Shape&, const std::vector<int64_t>&,
-                                             const Shape&);
+template std::vector<double> matrix_product(const std::vector<double>&, const Shape&,
+                                            const std::vector<double>&, const Shape&);
+template std::vector<int64_t> matrix_product(const std::vector<int64_t>&, const Shape&,
+                                             const std::vector<int64_t>&, const Shape&);
 
 }  // namespace halftone

@@ -11,7 +11,7 @@ namespace {
 
 struct Largest {
   double value;
-  double limit;    // magnitudes from here on round beyond `value`
+  double limit;  // magnitudes from here on round beyond `value`
   bool has_infinity;
 };
 
@@ -27,8 +27,8 @@ Largest largest_of(DType dtype) {
 }  // namespace
 
 bool is_float8(DType dtype) {
-  return dtype == DType::kFloat8E4M3FN || dtype == DType::kFloat8E4M3FNUZ || dtype == DType::kFloat8E5M2 ||
-         dtype == DType::kFloat8E5M2FNUZ;
+  return dtype == DType::kFloat8E4M3FN || dtype == DType::kFloat8E4M3FNUZ ||
+         dtype == DType::kFloat8E5M2 || dtype == DType::kFloat8E5M2FNUZ;
 }
 
 Tensor rounded_to(DType dtype, Shape shape, std::vector<double> values, bool saturates) {
@@ -40,7 +40,8 @@ Tensor rounded_to(DType dtype, Shape shape, std::vector<double> values, bool sat
     const double stands_for = overflows ? std::numeric_limits<double>::quiet_NaN() : values[i];
     const uint32_t sign = std::signbit(values[i]) ? 0x80 : 0;
     // 0x7c is infinity in float8e5m2.
-    const uint32_t pattern = overflows && largest.has_infinity ? 0x7c | sign : encode_float(dtype, stands_for);
+    const uint32_t pattern =
+        overflows && largest.has_infinity ? 0x7c | sign : encode_float(dtype, stands_for);
     bytes[i] = static_cast<std::byte>(pattern);
   }
   return Tensor::from_bytes(dtype, std::move(shape), std::move(bytes));

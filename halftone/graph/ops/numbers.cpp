@@ -28,23 +28,36 @@ Tensor packed(DType dtype, Shape shape, const std::vector<From>& values) {
 template <typename From>
 Tensor stored_integers(DType dtype, Shape shape, const std::vector<From>& values) {
   switch (dtype) {
-    case DType::kInt8: return narrowed<int8_t>(std::move(shape), values);
-    case DType::kUint8: return narrowed<uint8_t>(std::move(shape), values);
-    case DType::kInt16: return narrowed<int16_t>(std::move(shape), values);
-    case DType::kUint16: return narrowed<uint16_t>(std::move(shape), values);
-    case DType::kInt32: return narrowed<int32_t>(std::move(shape), values);
-    case DType::kUint32: return narrowed<uint32_t>(std::move(shape), values);
-    case DType::kInt64: return narrowed<int64_t>(std::move(shape), values);
-    case DType::kUint64: return narrowed<uint64_t>(std::move(shape), values);
-    case DType::kFloat: return narrowed<float>(std::move(shape), values);
-    case DType::kInt4: case DType::kUint4: case DType::kInt2: case DType::kUint2:
+    case DType::kInt8:
+      return narrowed<int8_t>(std::move(shape), values);
+    case DType::kUint8:
+      return narrowed<uint8_t>(std::move(shape), values);
+    case DType::kInt16:
+      return narrowed<int16_t>(std::move(shape), values);
+    case DType::kUint16:
+      return narrowed<uint16_t>(std::move(shape), values);
+    case DType::kInt32:
+      return narrowed<int32_t>(std::move(shape), values);
+    case DType::kUint32:
+      return narrowed<uint32_t>(std::move(shape), values);
+    case DType::kInt64:
+      return narrowed<int64_t>(std::move(shape), values);
+    case DType::kUint64:
+      return narrowed<uint64_t>(std::move(shape), values);
+    case DType::kFloat:
+      return narrowed<float>(std::move(shape), values);
+    case DType::kInt4:
+    case DType::kUint4:
+    case DType::kInt2:
+    case DType::kUint2:
       return packed(dtype, std::move(shape), values);
     case DType::kBool: {
       std::vector<uint8_t> bools(values.size());
       for (size_t i = 0; i < values.size(); ++i) bools[i] = values[i] != 0;
       return Tensor::of_bools(std::move(shape), std::move(bools));
     }
-    default: break;
+    default:
+      break;
   }
   const std::vector<double> doubles(values.begin(), values.end());
   return Tensor::from_doubles(dtype, std::move(shape), doubles);

@@ -15,7 +15,8 @@ WindowAttributes pool_attributes(const Node& node, size_t rank) {
   if (!node.has("kernel_shape")) throw Error("the attribute kernel_shape is missing");
   const WindowAttributes result = window_attributes(node, node.ints_or("kernel_shape", {}));
   if (result.kernel.size() + 2 != rank)
-    throw Error("kernel_shape has ", result.kernel.size(), " values for an input of ", rank, " dimensions");
+    throw Error("kernel_shape has ", result.kernel.size(), " values for an input of ", rank,
+                " dimensions");
   return result;
 }
 
@@ -23,7 +24,9 @@ void infer_pool(InferenceContext& context) {
   const ValueType& x = context.input(0);
   require_rank(x.shape, 3, "the input");
   MaybeShape shape;
-  if (x.shape) shape = window_output(pool_attributes(context.node(), x.shape->size()), *x.shape, (*x.shape)[1]);
+  if (x.shape)
+    shape =
+        window_output(pool_attributes(context.node(), x.shape->size()), *x.shape, (*x.shape)[1]);
   context.set_output(0, x.dtype, shape);
   context.set_output(1, DType::kInt64, shape);
 }
@@ -55,7 +58,8 @@ PoolGeometry pool_geometry(const KernelInputs& in) {
 }
 
 // One window, as positions in its plane of the input that lie inside it.
-void window_positions(const PoolGeometry& geometry, const std::vector<int64_t>& out, std::vector<int64_t>& positions) {
+void window_positions(const PoolGeometry& geometry, const std::vector<int64_t>& out,
+                      std::vector<int64_t>& positions) {
   positions.assign(1, 0);
   for (size_t i = 0; i < geometry.axes.size(); ++i) {
     const WindowAxis& axis = geometry.axes[i];
@@ -68,7 +72,8 @@ void window_positions(const PoolGeometry& geometry, const std::vector<int64_t>& 
   }
 }
 
-// Calls `run(out, positions)` for every coordinate of the output plane, with where its window reads.
+// Calls `run(out, positions)` for every coordinate of the output plane, with where its window
+// reads.
 template <typename F>
 void for_each_window(const PoolGeometry& geometry, const F& run) {
   if (element_count(geometry.output) == 0) return;
@@ -79,7 +84,8 @@ void for_each_window(const PoolGeometry& geometry, const F& run) {
   } while (advance(out, geometry.output));
 }
 
-// Position within a plane, counted column by column: what storage_order = 1 asks of MaxPool's indices.
+// Position within a plane, counted column by column: what storage_order = 1 asks of MaxPool's
+// indices.
 int64_t column_major(int64_t position, const Shape& plane) {
   int64_t result = 0;
   std::vector<int64_t> coordinate(plane.size());
@@ -92,14 +98,16 @@ Tensors max_pool(const KernelInputs& in) {
   const TensorType type = output_type(in, infer_pool);
   const PoolGeometry geometry = pool_geometry(in);
   const bool by_columns = in.node.int_or("storage_order", 0) == 1;
-  const int64_t in_plane = element_count(geometry.input), out_plane = element_count(geometry.output);
+  const int64_t in_plane = element_count(geometry.input),
+                out_plane = element_count(geometry.output);
   std::vector<int64_t> indices(static_cast<size_t>(element_count(type.shape)));
   return in_domain_of(type.dtype, [&](auto zero) -> Tensors {
     using T = decltype(zero);
     const std::vector<T> x = in[0].to_vector<T>();
     std::vector<T> y(indices.size());
     int64_t window = 0;
-    for_each_window(geometry, [&](const std::vector<int64_t>&, const std::vector<int64_t>& positions) {
+    for_each_window(geometry, [&](const std::vector<int64_t>&,
+                                  const std::vector<int64_t>& positions) {
       if (positions.empty()) throw Error("a window lies in the padding alone");
       for (int64_t plane = 0; plane < geometry.planes; ++plane) {
         const T* source = x.data() + plane * in_plane;
@@ -121,14 +129,17 @@ template <typename Term, typename Finish>
 Tensors sum_pool(const KernelInputs& in, const Term& term, const Finish& finish) {
   const TensorType type = output_type(in, infer_pool);
   const PoolGeometry geometry = pool_geometry(in);
-  const int64_t in_plane = element_count(geometry.input), out_plane = element_count(geometry.output);
+  const int64_t in_plane = element_count(geometry.input),
+                out_plane = element_count(geometry.output);
   const std::vector<double> x = in[0].to_vector<double>();
   std::vector<double> y(static_cast<size_t>(element_count(type.shape)));
   int64_t window = 0;
-  for_each_window(geometry, [&](const std::vector<int64_t>& out, const std::vector<int64_t>& positions) {
+  for_each_window(geometry, [&](const std::vector<int64_t>& out,
+                                const std::vector<int64_t>& positions) {
     for (int64_t plane = 0; plane < geometry.planes; ++plane) {
       double sum = 0;
-      for (int64_t position : positions) sum += term(x[static_cast<size_t>(plane * in_plane + position)]);
+      for (int64_t position : positions)
+        sum += term(x[static_cast<size_t>(plane * in_plane + position)]);
       y[static_cast<size_t>(plane * out_plane + window)] = finish(sum, geometry, out, positions);
     }
     ++window;
@@ -138,22 +149,27 @@ Tensors sum_pool(const KernelInputs& in, const Term& term, const Finish& finish)
 
 Tensors average_pool(const KernelInputs& in) {
   const bool counts_padding = in.node.int_or("count_include_pad", 0);
-  return sum_pool(in, [](double x) { return x; },
-                  [=](double sum, const PoolGeometry& geometry, const std::vector<int64_t>& out,
-                      const std::vector<int64_t>& positions) {
-    auto count = static_cast<int64_t>(positions.size());
-    if (counts_padding) {
-      count = 1;
-      for (size_t i = 0; i < out.size(); ++i) count *= taps_padded(geometry.axes[i], out[i]).size();
-    }
-    return sum / static_cast<double>(count);
-  });
+  return sum_pool(
+      in, [](double x) { return x; },
+      [=](double sum, const PoolGeometry& geometry, const std::vector<int64_t>& out,
+          const std::vector<int64_t>& positions) {
+        auto count = static_cast<int64_t>(positions.size());
+        if (counts_padding) {
+          count = 1;
+          for (size_t i = 0; i < out.size(); ++i)
+            count *= taps_padded(geometry.axes[i], out[i]).size();
+        }
+        return sum / static_cast<double>(count);
+      });
 }
 
 Tensors lp_pool(const KernelInputs& in) {
   const auto p = static_cast<double>(in.node.int_or("p", 2));
-  return sum_pool(in, [=](double x) { return std::pow(std::fabs(x), p); },
-                  [=](double sum, const PoolGeometry&, const auto&, const auto&) { return std::pow(sum, 1 / p); });
+  return sum_pool(
+      in, [=](double x) { return std::pow(std::fabs(x), p); },
+      [=](double sum, const PoolGeometry&, const auto&, const auto&) {
+        return std::pow(sum, 1 / p);
+      });
 }
 
 // Values of a plane to one value.

@@ -1,4 +1,5 @@
-// ReduceSum, ReduceMean, ... : values along some axes to one. Sums run in double for the float types.
+// ReduceSum, ReduceMean, ... : values along some axes to one. Sums run in double for the float
+// types.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,9 +13,11 @@ namespace halftone {
 namespace {
 
 // nullopt where the axes are not known.
-std::optional<std::vector<size_t>> reduced_axes(const Node& node, const IntsArgument& axes, size_t rank) {
+std::optional<std::vector<size_t>> reduced_axes(const Node& node, const IntsArgument& axes,
+                                                size_t rank) {
   if (axes.is_given && !axes.values) return std::nullopt;
-  if (axes.values && !axes.values->empty()) return normalized_axes(*axes.values, static_cast<int64_t>(rank));
+  if (axes.values && !axes.values->empty())
+    return normalized_axes(*axes.values, static_cast<int64_t>(rank));
   std::vector<size_t> all;
   if (node.int_or("noop_with_empty_axes", 0)) return all;
   for (size_t i = 0; i < rank; ++i) all.push_back(i);
@@ -25,22 +28,31 @@ void infer(InferenceContext& context) {
   const ValueType& x = context.input(0);
   if (!x.shape) return context.set_output(0, x.dtype, std::nullopt);
   const bool keeps_dims = context.node().int_or("keepdims", 1);
-  const auto axes = reduced_axes(context.node(), ints_argument(context, 1, "axes"), x.shape->size());
+  const auto axes =
+      reduced_axes(context.node(), ints_argument(context, 1, "axes"), x.shape->size());
   if (!axes)
-    return context.set_output(0, x.dtype, keeps_dims ? MaybeShape(SymbolicShape(x.shape->size())) : std::nullopt);
+    return context.set_output(
+        0, x.dtype, keeps_dims ? MaybeShape(SymbolicShape(x.shape->size())) : std::nullopt);
   SymbolicShape shape = *x.shape;
   for (size_t i = axes->size(); i-- > 0;) {
-    if (keeps_dims) shape[(*axes)[i]] = Dim::of(1);
-    else shape.erase(shape.begin() + static_cast<std::ptrdiff_t>((*axes)[i]));
+    if (keeps_dims)
+      shape[(*axes)[i]] = Dim::of(1);
+    else
+      shape.erase(shape.begin() + static_cast<std::ptrdiff_t>((*axes)[i]));
   }
   context.set_output(0, x.dtype, std::move(shape));
 }
 
-// A result in the type of the values; logarithms and roots of integers are truncated, infinity becomes the end of the range.
+// A result in the type of the values; logarithms and roots of integers are truncated, infinity
+// becomes the end of the range.
 template <typename T, typename R>
 T result_in(R value) {
-  if constexpr (std::is_floating_point_v<T> || !std::is_floating_point_v<R>) return static_cast<T>(value);
-  else return std::isnan(value) ? T{0} : static_cast<T>(std::clamp(value, std::is_signed_v<T> ? -9e18 : 0, 9e18));
+  if constexpr (std::is_floating_point_v<T> || !std::is_floating_point_v<R>)
+    return static_cast<T>(value);
+  else
+    return std::isnan(value)
+               ? T{0}
+               : static_cast<T>(std::clamp(value, std::is_signed_v<T> ? -9e18 : 0, 9e18));
 }
 
 // f: the values of a lane to one value.
@@ -71,7 +83,9 @@ T sum_of(std::span<const T> lane, const F& term) {
 
 constexpr auto same = [](auto x) { return x; };
 constexpr auto square = [](auto x) { return wrapping_mul(x, x); };
-constexpr auto magnitude = []<typename T>(T x) -> T { return x < T{0} ? wrapping_sub(T{0}, x) : x; };
+constexpr auto magnitude = []<typename T>(T x) -> T {
+  return x < T{0} ? wrapping_sub(T{0}, x) : x;
+};
 
 constexpr auto sum = []<typename T>(std::span<const T> lane) { return sum_of(lane, same); };
 constexpr auto mean = []<typename T>(std::span<const T> lane) -> T {
@@ -101,13 +115,16 @@ constexpr auto l1 = []<typename T>(std::span<const T> lane) { return sum_of(lane
 constexpr auto l2 = []<typename T>(std::span<const T> lane) {
   return std::sqrt(static_cast<double>(sum_of(lane, square)));
 };
-constexpr auto sum_square = []<typename T>(std::span<const T> lane) { return sum_of(lane, square); };
+constexpr auto sum_square = []<typename T>(std::span<const T> lane) {
+  return sum_of(lane, square);
+};
 constexpr auto log_sum = []<typename T>(std::span<const T> lane) {
   return std::log(static_cast<double>(sum_of(lane, same)));
 };
 constexpr auto log_sum_exp = []<typename T>(std::span<const T> lane) -> double {
   const auto top = static_cast<double>(largest(lane));
-  if (lane.empty() || std::isinf(top)) return lane.empty() ? -std::numeric_limits<double>::infinity() : top;
+  if (lane.empty() || std::isinf(top))
+    return lane.empty() ? -std::numeric_limits<double>::infinity() : top;
   double total = 0;
   for (T x : lane) total += std::exp(static_cast<double>(x) - top);
   return top + std::log(total);

@@ -1,4 +1,5 @@
-// Operators that change the shape and keep the elements in order: Reshape, Flatten, Squeeze, Unsqueeze.
+// Operators that change the shape and keep the elements in order: Reshape, Flatten, Squeeze,
+// Unsqueeze.
 #include <algorithm>
 
 #include "halftone/graph/ops/arguments.h"
@@ -7,13 +8,15 @@
 namespace halftone {
 namespace {
 
-// The dimensions that `target` asks for; the one to be inferred, if any, stays unknown and its position is returned.
+// The dimensions that `target` asks for; the one to be inferred, if any, stays unknown and its
+// position is returned.
 struct ReshapeTarget {
   SymbolicShape shape;
   std::optional<size_t> inferred;
 };
 
-ReshapeTarget reshape_target(const MaybeShape& input, const SymbolicShape& target, bool keeps_zero) {
+ReshapeTarget reshape_target(const MaybeShape& input, const SymbolicShape& target,
+                             bool keeps_zero) {
   ReshapeTarget result;
   for (size_t i = 0; i < target.size(); ++i) {
     const auto value = value_of(target[i]);
@@ -25,7 +28,8 @@ ReshapeTarget reshape_target(const MaybeShape& input, const SymbolicShape& targe
       throw Error("the target shape has the dimension ", *value);
     } else if (value == 0 && !keeps_zero) {
       if (input && i >= input->size())
-        throw Error("0 at position ", i, " of the target copies a dimension that ", to_string(*input), " lacks");
+        throw Error("0 at position ", i, " of the target copies a dimension that ",
+                    to_string(*input), " lacks");
       result.shape.push_back(input ? (*input)[i] : Dim{});
     } else {
       result.shape.push_back(target[i]);
@@ -42,8 +46,8 @@ SymbolicShape resolved(const MaybeShape& input, ReshapeTarget target) {
   const Dim have = product(*input), want = product(others);
   if (!target.inferred) {
     if (have.known() && want.known() && have.value != want.value)
-      throw Error(to_string(*input), " cannot become ", to_string(target.shape), ": ", have.value, " elements against ",
-                  want.value);
+      throw Error(to_string(*input), " cannot become ", to_string(target.shape), ": ", have.value,
+                  " elements against ", want.value);
     return target.shape;
   }
   if (want.value == 0) {
@@ -77,10 +81,12 @@ void infer_flatten(InferenceContext& context) {
   if (!input) return context.set_output(0, context.input(0).dtype, unknown_shape(2));
   const auto rank = static_cast<int64_t>(input->size());
   const int64_t axis = context.node().int_or("axis", 1);
-  if (axis < -rank || axis > rank) throw Error("axis ", axis, " is out of range for ", to_string(*input));
+  if (axis < -rank || axis > rank)
+    throw Error("axis ", axis, " is out of range for ", to_string(*input));
   const auto split = input->begin() + (axis < 0 ? axis + rank : axis);
-  context.set_output(0, context.input(0).dtype,
-                     SymbolicShape{product({input->begin(), split}), product({split, input->end()})});
+  context.set_output(
+      0, context.input(0).dtype,
+      SymbolicShape{product({input->begin(), split}), product({split, input->end()})});
 }
 
 // nullopt: the axes are not known.

@@ -13,7 +13,8 @@ struct Range {
   int64_t start = 0, step = 1, count = 0;
 };
 
-// numpy's rules: negative bounds count from the end, and bounds outside are moved to the nearest one that makes sense.
+// numpy's rules: negative bounds count from the end, and bounds outside are moved to the nearest
+// one that makes sense.
 Range clamped(int64_t start, int64_t end, int64_t step, int64_t size) {
   const auto bound = [&](int64_t at, int64_t low, int64_t high) {
     if (at < 0) at = at < -size ? low : at + size;
@@ -57,13 +58,15 @@ std::optional<SliceArguments> slice_arguments(const InferenceContext& context, i
   result.ends = *ends.values;
   result.steps = steps.is_given ? *steps.values : std::vector<int64_t>(count, 1);
   if (result.starts.size() != count || result.ends.size() != count || result.steps.size() != count)
-    throw Error("starts, ends, axes and steps have ", result.starts.size(), ", ", result.ends.size(), ", ", count,
-                " and ", result.steps.size(), " values; they must be as many");
+    throw Error("starts, ends, axes and steps have ", result.starts.size(), ", ",
+                result.ends.size(), ", ", count, " and ", result.steps.size(),
+                " values; they must be as many");
   if (std::ranges::count(result.steps, 0)) throw Error("a step is 0");
   return result;
 }
 
-// Size of an axis of unknown size after slicing, where it can be told: the whole of it is the same size.
+// Size of an axis of unknown size after slicing, where it can be told: the whole of it is the same
+// size.
 Dim sliced(const Dim& dim, int64_t start, int64_t end, int64_t step) {
   if (dim.known()) return Dim::of(clamped(start, end, step, dim.value).count);
   constexpr int64_t kToTheEnd = int64_t{1} << 30;  // exporters write INT_MAX or more
@@ -74,8 +77,8 @@ Dim sliced(const Dim& dim, int64_t start, int64_t end, int64_t step) {
 void slice_contents(InferenceContext& context, const SliceArguments& arguments) {
   const auto elements = known_elements(context, 0);
   if (!may_have_contents(context) || !elements || arguments.starts.size() != 1) return;
-  const Range range =
-      clamped(arguments.starts[0], arguments.ends[0], arguments.steps[0], static_cast<int64_t>(elements->size()));
+  const Range range = clamped(arguments.starts[0], arguments.ends[0], arguments.steps[0],
+                              static_cast<int64_t>(elements->size()));
   SymbolicShape result;
   for (int64_t i = 0; i < range.count; ++i)
     result.push_back((*elements)[static_cast<size_t>(range.start + i * range.step)]);
@@ -91,8 +94,9 @@ void infer(InferenceContext& context) {
   SymbolicShape shape = *x.shape;
   for (size_t i = 0; i < arguments->axes.size(); ++i) {
     Dim& dim = shape[arguments->axes[i]];
-    dim = arguments->starts.empty() ? Dim{}
-                                    : sliced(dim, arguments->starts[i], arguments->ends[i], arguments->steps[i]);
+    dim = arguments->starts.empty()
+              ? Dim{}
+              : sliced(dim, arguments->starts[i], arguments->ends[i], arguments->steps[i]);
   }
   context.set_output(0, x.dtype, std::move(shape));
   slice_contents(context, *arguments);

@@ -12,7 +12,8 @@ bool advance(std::vector<int64_t>& coordinate, const Shape& shape) {
   return false;
 }
 
-std::vector<int64_t> strided_indices(const Shape& shape, const std::vector<int64_t>& strides, int64_t offset) {
+std::vector<int64_t> strided_indices(const Shape& shape, const std::vector<int64_t>& strides,
+                                     int64_t offset) {
   const int64_t count = element_count(shape);
   std::vector<int64_t> result;
   result.reserve(static_cast<size_t>(count));
@@ -29,7 +30,8 @@ std::vector<int64_t> strided_indices(const Shape& shape, const std::vector<int64
 }
 
 std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& to) {
-  if (from.size() > to.size()) throw Error(to_string(from), " does not broadcast to ", to_string(to));
+  if (from.size() > to.size())
+    throw Error(to_string(from), " does not broadcast to ", to_string(to));
   const std::vector<int64_t> own = strides_of(from);
   std::vector<int64_t> result(to.size(), 0);
   const size_t lead = to.size() - from.size();

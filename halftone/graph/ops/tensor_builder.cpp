@@ -30,15 +30,18 @@ TensorBuilder::TensorBuilder(DType dtype, Shape shape) : dtype_(dtype), shape_(s
 
 void TensorBuilder::copy(int64_t to, const Tensor& from, int64_t at, int64_t count) {
   if (from.dtype() != dtype_)
-    throw Error("values of ", name_of(from.dtype()), " cannot stand in a tensor of ", name_of(dtype_));
+    throw Error("values of ", name_of(from.dtype()), " cannot stand in a tensor of ",
+                name_of(dtype_));
   if (dtype_ == DType::kString) {
     for (int64_t i = 0; i < count; ++i)
       strings_[static_cast<size_t>(to + i)] = from.strings()[static_cast<size_t>(at + i)];
   } else if (bits_of(dtype_) < 8) {
-    for (int64_t i = 0; i < count; ++i) bytes_[static_cast<size_t>(to + i)] = packed_element(from, at + i);
+    for (int64_t i = 0; i < count; ++i)
+      bytes_[static_cast<size_t>(to + i)] = packed_element(from, at + i);
   } else if (count > 0) {
     std::memcpy(bytes_.data() + static_cast<size_t>(to) * width_,
-                from.bytes().data() + static_cast<size_t>(at) * width_, static_cast<size_t>(count) * width_);
+                from.bytes().data() + static_cast<size_t>(at) * width_,
+                static_cast<size_t>(count) * width_);
   }
 }
 
@@ -51,11 +54,14 @@ Tensor TensorBuilder::finish() && {
   return Tensor::from_bytes(dtype_, std::move(shape_), std::move(packed));
 }
 
-Tensor picked(const Tensor& source, Shape shape, std::span<const int64_t> indices, const Tensor* fill) {
+Tensor picked(const Tensor& source, Shape shape, std::span<const int64_t> indices,
+              const Tensor* fill) {
   TensorBuilder out(source.dtype(), std::move(shape));
   for (size_t i = 0; i < indices.size(); ++i) {
-    if (indices[i] >= 0) out.copy(static_cast<int64_t>(i), source, indices[i], 1);
-    else if (fill) out.copy(static_cast<int64_t>(i), *fill, 0, 1);
+    if (indices[i] >= 0)
+      out.copy(static_cast<int64_t>(i), source, indices[i], 1);
+    else if (fill)
+      out.copy(static_cast<int64_t>(i), *fill, 0, 1);
   }
   return std::move(out).finish();
 }

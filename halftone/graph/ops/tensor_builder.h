@@ -24,12 +24,14 @@ class TensorBuilder {
  private:
   DType dtype_;
   Shape shape_;
-  size_t width_ = 0;              // bytes an element; packed types take one here
+  size_t width_ = 0;  // bytes an element; packed types take one here
   std::vector<std::byte> bytes_;
   std::vector<std::string> strings_;
 };
 
-// out[i] = source[indices[i]]; where an index is -1, the one value of `fill`, or zero where that is nullptr.
-Tensor picked(const Tensor& source, Shape shape, std::span<const int64_t> indices, const Tensor* fill = nullptr);
+// out[i] = source[indices[i]]; where an index is -1, the one value of `fill`, or zero where that is
+// nullptr.
+Tensor picked(const Tensor& source, Shape shape, std::span<const int64_t> indices,
+              const Tensor* fill = nullptr);
 
 }  // namespace halftone

@@ -44,9 +44,11 @@ void infer_expand(InferenceContext& context) {
   MaybeShape shape;
   if (input && elements) {
     for (const Dim& element : *elements)
-      if (value_of(element).value_or(0) < 0) throw Error("the shape has a negative dimension, ", element.symbol);
+      if (value_of(element).value_or(0) < 0)
+        throw Error("the shape has a negative dimension, ", element.symbol);
     shape = broadcast(*input, *elements);
-  } else if (const MaybeShape& length = context.input(1).shape; input && length && length->size() == 1) {
+  } else if (const MaybeShape& length = context.input(1).shape;
+             input && length && length->size() == 1) {
     if ((*length)[0].known() && (*length)[0].value <= 64)
       shape = unknown_shape(std::max(static_cast<int64_t>(input->size()), (*length)[0].value));
   }
@@ -55,7 +57,8 @@ void infer_expand(InferenceContext& context) {
 
 Tensors expand(const KernelInputs& in) {
   const TensorType type = output_type(in, infer_expand);
-  return {picked(in[0], type.shape, strided_indices(type.shape, broadcast_strides(in[0].shape(), type.shape)))};
+  return {picked(in[0], type.shape,
+                 strided_indices(type.shape, broadcast_strides(in[0].shape(), type.shape)))};
 }
 
 void infer_tile(InferenceContext& context) {
@@ -65,9 +68,11 @@ void infer_tile(InferenceContext& context) {
   if (input) {
     shape = unknown_shape(static_cast<int64_t>(input->size()));
     if (repeats && repeats->size() != input->size())
-      throw Error("repeats has ", repeats->size(), " values for an input of shape ", to_string(*input));
+      throw Error("repeats has ", repeats->size(), " values for an input of shape ",
+                  to_string(*input));
     for (size_t i = 0; repeats && i < shape->size(); ++i) {
-      if (value_of((*repeats)[i]).value_or(0) < 0) throw Error("a negative repeat, ", (*repeats)[i].symbol);
+      if (value_of((*repeats)[i]).value_or(0) < 0)
+        throw Error("a negative repeat, ", (*repeats)[i].symbol);
       (*shape)[i] = product({(*input)[i], (*repeats)[i]});
     }
   }

@@ -21,7 +21,9 @@ constexpr auto sign = []<typename T>(T x) -> T {
 // ONNX rounds halves to even, which is the rounding mode that programs start in.
 constexpr auto round_half_even = [](double x) { return std::nearbyint(x); };
 
-void infer_bool(InferenceContext& context) { context.set_output(0, DType::kBool, context.input(0).shape); }
+void infer_bool(InferenceContext& context) {
+  context.set_output(0, DType::kBool, context.input(0).shape);
+}
 
 Tensors is_nan(const KernelInputs& in) {
   std::vector<uint8_t> result;

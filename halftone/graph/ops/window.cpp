@@ -10,13 +10,18 @@ int64_t ceil_divided(int64_t a, int64_t b) { return a / b + (a % b > 0); }
 
 constexpr int64_t kLargest = int64_t{1} << 31;  // keeps products of two of these within int64
 
-void require_each(const std::vector<int64_t>& values, size_t count, int64_t least, const char* name) {
-  if (values.size() != count) throw Error(name, " has ", values.size(), " values instead of ", count);
+void require_each(const std::vector<int64_t>& values, size_t count, int64_t least,
+                  const char* name) {
+  if (values.size() != count)
+    throw Error(name, " has ", values.size(), " values instead of ", count);
   for (int64_t value : values)
-    if (value < least || value > kLargest) throw Error(name, " has the value ", value, ", out of range");
+    if (value < least || value > kLargest)
+      throw Error(name, " has the value ", value, ", out of range");
 }
 
-bool is_same(const std::string& auto_pad) { return auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER"; }
+bool is_same(const std::string& auto_pad) {
+  return auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
+}
 
 }  // namespace
 
@@ -50,19 +55,27 @@ WindowAttributes window_attributes(const Node& node, std::vector<int64_t> kernel
   require_each(result.strides, rank, 1, "strides");
   require_each(result.dilations, rank, 1, "dilations");
   require_each(result.pads, 2 * rank, 0, "pads");
-  if (result.auto_pad == "VALID") result.pads.assign(2 * rank, 0);
+  if (result.auto_pad == "VALID")
+    result.pads.assign(2 * rank, 0);
   else if (result.auto_pad != "NOTSET" && !is_same(result.auto_pad))
-    throw Error("auto_pad is '", result.auto_pad, "'; known are NOTSET, VALID, SAME_UPPER, SAME_LOWER");
+    throw Error("auto_pad is '", result.auto_pad,
+                "'; known are NOTSET, VALID, SAME_UPPER, SAME_LOWER");
   return result;
 }
 
 WindowAxis WindowAttributes::resolved(size_t axis, int64_t input) const {
-  WindowAxis result{.input = input, .kernel = kernel[axis], .stride = strides[axis], .dilation = dilations[axis],
-                    .pad_begin = pads[axis], .pad_end = pads[axis + kernel.size()]};
-  if (result.kernel < 1) throw Error("the window has size ", result.kernel, " along spatial axis ", axis);
+  WindowAxis result{.input = input,
+                    .kernel = kernel[axis],
+                    .stride = strides[axis],
+                    .dilation = dilations[axis],
+                    .pad_begin = pads[axis],
+                    .pad_end = pads[axis + kernel.size()]};
+  if (result.kernel < 1)
+    throw Error("the window has size ", result.kernel, " along spatial axis ", axis);
   if (is_same(auto_pad)) {
     result.output = ceil_divided(input, result.stride);
-    const int64_t pad = std::max<int64_t>(0, (result.output - 1) * result.stride + result.extent() - input);
+    const int64_t pad =
+        std::max<int64_t>(0, (result.output - 1) * result.stride + result.extent() - input);
     result.pad_begin = auto_pad == "SAME_UPPER" ? pad / 2 : pad - pad / 2;
     result.pad_end = pad - result.pad_begin;
     return result;
@@ -89,15 +102,18 @@ Dim WindowAttributes::output(size_t axis, const Dim& input) const {
   return keeps_size ? input : Dim{};
 }
 
-SymbolicShape window_output(const WindowAttributes& attributes, const SymbolicShape& input, const Dim& channels) {
+SymbolicShape window_output(const WindowAttributes& attributes, const SymbolicShape& input,
+                            const Dim& channels) {
   SymbolicShape result{input[0], channels};
-  for (size_t axis = 0; axis + 2 < input.size(); ++axis) result.push_back(attributes.output(axis, input[axis + 2]));
+  for (size_t axis = 0; axis + 2 < input.size(); ++axis)
+    result.push_back(attributes.output(axis, input[axis + 2]));
   return result;
 }
 
 std::vector<WindowAxis> resolved_axes(const WindowAttributes& attributes, const Shape& input) {
   std::vector<WindowAxis> result;
-  for (size_t axis = 0; axis + 2 < input.size(); ++axis) result.push_back(attributes.resolved(axis, input[axis + 2]));
+  for (size_t axis = 0; axis + 2 < input.size(); ++axis)
+    result.push_back(attributes.resolved(axis, input[axis + 2]));
   return result;
 }
 

@@ -1,0 +1,282 @@
+// ONNX's own test cases, run through every executor of halftone: what it computes is what ONNX
+// says.
+//
+// The cases lie in the onnx wheel (onnx/backend/test/data). They are looked for in the folder that
+// the environment variable HALFTONE_ONNX_CASES names, else in .cache/onnx-cases of the source tree;
+// `make setup` puts them there.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <set>
+
+#include "halftone/graph/infer_shapes.h"
+#include "halftone/graph/interpreter.h"
+#include "halftone/graph/op.h"
+#include "halftone/onnx/reader.h"
+
+namespace halftone {
+namespace {
+
+namespace fs = std::filesystem;
+using NamedTensors = std::map<std::string, Tensor>;
+
+// Something that runs models. Add one here and every case runs through it too.
+struct Executor {
+  std::string name;
+  bool (*supports)(const Node&);
+  Tensors (*run)(const Model&, const NamedTensors& inputs);
+};
+
+const std::vector<Executor>& executors() {
+  static const std::vector<Executor> kExecutors{
+      {"Interpreter", [](const Node& node) { return find_op(node) != nullptr; },
+       [](const Model& model, const NamedTensors& inputs) {
+         return interpret(model.graph, inputs);
+       }},
+  };
+  return kExecutors;
+}
+
+// Cases that no executor is asked to pass; a name stands for every case that begins with it.
+struct Exclusion {
+  const char* name;
+  const char* reason;
+};
+constexpr Exclusion kExclusions[] = {
+    {"test_training_dropout", "the expected output is one random draw"},
+    {"test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True",
+     "the data of onnx 1.17 counts what hangs over the padded input; onnxruntime and onnx 1.23 do "
+     "not"},
+    {"test_cast_FLOAT_to_BFLOAT16",
+     "the data of onnx 1.17 truncates where ONNX asks for the nearest number"},
+    {"test_castlike_FLOAT_to_BFLOAT16",
+     "the data of onnx 1.17 truncates where ONNX asks for the nearest number"},
+    {"test_qlinearmatmul_2D_int8",
+     "the data of onnx 1.17 wraps around where the operator and onnxruntime saturate"},
+    {"test_qlinearmatmul_3D_int8",
+     "the data of onnx 1.17 wraps around where the operator and onnxruntime saturate"},
+};
+
+const Exclusion* exclusion_of(const std::string& name) {
+  for (const Exclusion& exclusion : kExclusions)
+    if (name.starts_with(exclusion.name)) return &exclusion;
+  return nullptr;
+}
+
+fs::path cases_folder() {
+  const char* given = std::getenv("HALFTONE_ONNX_CASES");
+  const fs::path folder =
+      given ? fs::path(given) : fs::path(HALFTONE_SOURCE_DIR) / ".cache/onnx-cases";
+  const fs::path inside = folder / "onnx/backend/test/data";
+  return fs::exists(inside) ? inside : folder;
+}
+
+std::vector<fs::path> sorted_entries(const fs::path& folder) {
+  std::vector<fs::path> result;
+  if (fs::exists(folder))
+    for (const auto& entry : fs::directory_iterator(folder)) result.push_back(entry.path());
+  std::ranges::sort(result);
+  return result;
+}
+
+std::vector<fs::path> numbered(const fs::path& folder, const std::string& stem,
+                               const std::string& extension) {
+  std::vector<fs::path> result;
+  for (int i = 0; fs::exists(folder / (stem + std::to_string(i) + extension)); ++i)
+    result.push_back(folder / (stem + std::to_string(i) + extension));
+  return result;
+}
+
+// The tensor of a file. Where bfloat16 is declared, the onnx wheel stores the same bits as uint16.
+Tensor read_case_tensor(const fs::path& path, DType declared) {
+  const Tensor tensor = read_tensor_file(path);
+  if (tensor.dtype() != DType::kUint16 || declared != DType::kBfloat16) return tensor;
+  return Tensor::from_bytes(declared, tensor.shape(),
+                            {tensor.bytes().begin(), tensor.bytes().end()});
+}
+
+bool has_tensors_only(const Model& model) {
+  const auto is_tensor = [](const Value& value) { return value.type.dtype != DType::kUndefined; };
+  return std::ranges::all_of(model.graph.inputs, is_tensor) &&
+         std::ranges::all_of(model.graph.outputs, is_tensor);
+}
+
+std::string unsupported_operators(const Executor& executor, const Model& model) {
+  std::set<std::string> names;
+  for (const Node& node : model.graph.nodes)
+    if (!executor.supports(node))
+      names.insert(node.domain.empty() ? node.op_type : node.domain + "." + node.op_type);
+  std::string result;
+  for (const std::string& name : names) result += (result.empty() ? "" : ", ") + name;
+  return result;
+}
+
+// What is wrong with the values, or "". Tolerances are those of ONNX's own runner; whole numbers
+// and strings are exact.
+std::string difference(const Tensor& found, const Tensor& expected) {
+  if (found.dtype() != expected.dtype() || found.shape() != expected.shape())
+    return text("is ", name_of(found.dtype()), to_string(found.shape()), " instead of ",
+                name_of(expected.dtype()), to_string(expected.shape()));
+  if (!is_floating(found.dtype())) return found == expected ? "" : "has other values";
+  constexpr double kRelative = 1e-3, kAbsolute = 1e-7;
+  const auto a = found.to_vector<double>();
+  const auto b = expected.to_vector<double>();
+  for (size_t i = 0; i < a.size(); ++i) {
+    const bool is_same = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])) ||
+                         std::fabs(a[i] - b[i]) <= kAbsolute + kRelative * std::fabs(b[i]);
+    if (!is_same) return text("has ", a[i], " instead of ", b[i], " at position ", i);
+  }
+  return "";
+}
+
+// How much of the inputs an inference is told.
+enum class Told { kShapes, kSymbols, kSymbolsAndIntegers };
+
+// The model with its inputs' dimensions replaced by symbols, equal where the sizes are ("n7" is 7),
+// and its declared output shapes dropped, so that what is known afterwards was inferred.
+Graph asked_graph(const Model& model, const NamedTensors& inputs, Told told) {
+  Graph graph = model.graph;
+  graph.value_types.clear();
+  for (Value& output : graph.outputs) output.type.shape.reset();
+  std::erase_if(graph.inputs, [&](Value& input) {
+    const auto found = inputs.find(input.name);
+    if (found == inputs.end()) return false;
+    input.type = type_of(found->second);
+    if (told == Told::kShapes) return false;
+    if (told == Told::kSymbolsAndIntegers && is_integer(found->second.dtype()) &&
+        found->second.rank() <= 1) {
+      graph.initializers[input.name] = found->second;
+      return true;
+    }
+    for (Dim& dim : *input.type.shape) dim = {-1, text("n", dim.value)};
+    return false;
+  });
+  return graph;
+}
+
+bool may_be(const Dim& dim, int64_t size) {
+  if (dim.known()) return dim.value == size;
+  return dim.symbol.empty() || dim.symbol == text("n", size);
+}
+
+// Where inference contradicts what came out, or "".
+std::string contradiction(const Model& model, const NamedTensors& inputs, const Tensors& outputs,
+                          Told told) {
+  Graph graph = asked_graph(model, inputs, told);
+  try {
+    infer_shapes(graph);
+  } catch (const Error& error) {
+    return text("inference (", static_cast<int>(told), ") throws: ", error.what());
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const ValueType& type = graph.outputs[i].type;
+    if (type.dtype != DType::kUndefined && type.dtype != outputs[i].dtype())
+      return text("inference says ", name_of(type.dtype), " of output ", i);
+    if (!type.shape) continue;
+    const Shape& shape = outputs[i].shape();
+    bool fits = type.shape->size() == shape.size();
+    for (size_t k = 0; fits && k < shape.size(); ++k) fits = may_be((*type.shape)[k], shape[k]);
+    if (!fits)
+      return text("inference says ", to_string(*type.shape), " of output ", i, to_string(shape));
+  }
+  return "";
+}
+
+struct Totals {
+  std::map<std::string, int> run;                            // by group of cases
+  std::map<std::string, std::vector<std::string>> left_out;  // reason to cases
+  int fully_inferred = 0;  // outputs whose shape is known from the inputs' alone
+};
+
+// Runs one case; what is wrong with it, or "".
+std::string failure(const Executor& executor, const Model& model, const fs::path& folder,
+                    Totals& totals) {
+  for (const fs::path& set : numbered(folder, "test_data_set_", "")) {
+    NamedTensors inputs;
+    const auto files = numbered(set, "input_", ".pb");
+    for (size_t i = 0; i < files.size() && i < model.graph.inputs.size(); ++i)
+      inputs[model.graph.inputs[i].name] =
+          read_case_tensor(files[i], model.graph.inputs[i].type.dtype);
+    const Tensors outputs = executor.run(model, inputs);
+    const auto expected = numbered(set, "output_", ".pb");
+    if (expected.size() != outputs.size())
+      return text(outputs.size(), " outputs instead of ", expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const std::string found =
+          difference(outputs[i], read_case_tensor(expected[i], model.graph.outputs[i].type.dtype));
+      if (!found.empty()) return text("output ", i, " ", found);
+    }
+    for (Told told : {Told::kShapes, Told::kSymbols, Told::kSymbolsAndIntegers}) {
+      const std::string found = contradiction(model, inputs, outputs, told);
+      if (!found.empty()) return found;
+    }
+    Graph graph = asked_graph(model, inputs, Told::kShapes);
+    infer_shapes(graph);
+    for (const Value& output : graph.outputs)
+      totals.fully_inferred += output.type.static_shape().has_value();
+  }
+  return "";
+}
+
+void run_case(const Executor& executor, const std::string& group, const fs::path& folder,
+              Totals& totals) {
+  const std::string name = folder.filename();
+  const auto leave_out = [&](const std::string& reason) {
+    totals.left_out[reason].push_back(group + "/" + name);
+  };
+  if (const Exclusion* exclusion = exclusion_of(name))
+    return leave_out(text("excluded: ", exclusion->reason));
+  SCOPED_TRACE(group + "/" + name);
+  try {
+    const Model model = read_model(folder / "model.onnx");
+    if (!has_tensors_only(model)) return leave_out("excluded: sequences or optional values");
+    const std::string missing = unsupported_operators(executor, model);
+    if (!missing.empty()) return leave_out("unsupported: " + missing);
+    // The node cases show the newest form of an operator, whatever opset they declare.
+    if (group != "node" && model.opset() < 13) return leave_out("needs lift: opset below 13");
+    ++totals.run[group];
+    EXPECT_EQ(failure(executor, model, folder, totals), "");
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << error.what();
+  }
+}
+
+void print(const Totals& totals) {
+  for (const auto& [group, count] : totals.run)
+    std::cout << "run: " << count << " of " << group << "\n";
+  std::cout << "outputs inferred in full: " << totals.fully_inferred << "\n";
+  for (const auto& [reason, cases] : totals.left_out) {
+    std::cout << cases.size() << " left out, " << reason << ":";
+    for (const std::string& name : cases) std::cout << " " << name;
+    std::cout << "\n";
+  }
+}
+
+class Conformance : public testing::TestWithParam<Executor> {};
+
+TEST_P(Conformance, ComputesWhatOnnxSays) {
+  const fs::path folder = cases_folder();
+  if (!fs::exists(folder / "node"))
+    GTEST_SKIP() << "no ONNX test cases in " << folder
+                 << ": unzip the onnx wheel there, or name the folder in "
+                 << "HALFTONE_ONNX_CASES";
+  Totals totals;
+  for (const std::string group :
+       {"node", "light", "simple", "pytorch-operator", "pytorch-converted"})
+    for (const fs::path& entry : sorted_entries(folder / group))
+      if (fs::exists(entry / "model.onnx")) run_case(GetParam(), group, entry, totals);
+  print(totals);
+  EXPECT_GE(totals.run["node"], 600);
+}
+
+INSTANTIATE_TEST_SUITE_P(Executors, Conformance, testing::ValuesIn(executors()),
+                         [](const auto& entry) { return entry.param.name; });
+
+}  // namespace
+}  // namespace halftone
