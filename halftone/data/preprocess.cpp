@@ -76,8 +76,9 @@ Tensor Preprocess::apply(const Image& image, const std::string& name) const {
   const size_t pixel_step = layout == Layout::kNchw ? 1 : channels;
   std::vector<float> values(channels * pixels);
   for (size_t c = 0; c < channels; ++c) {
-    const auto& level = levels.of_channel[c];
-    const uint8_t* in = from + (color == Color::kBgr ? 2 - c : c);
+    const size_t source = color == Color::kBgr ? 2 - c : c;
+    const auto& level = levels.of_channel[source];
+    const uint8_t* in = from + source;
     float* out = values.data() + c * channel_step;
     for (size_t i = 0; i < pixels; ++i) out[i * pixel_step] = level[in[i * channels]];
   }

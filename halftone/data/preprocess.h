@@ -5,9 +5,10 @@
 //   Tensor input = preprocess.apply(decode_image(bytes, name), name);   // float32 [3,224,224]
 //   model.set_metadata(kPreprocessKey, preprocess.to_json());
 //
-// JSON, every key optional: {"resize": 256, "crop": 224, "interpolation": "bicubic", "mean":
-// [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "color": "rgb", "layout": "nchw"}. {} is
-// pixel / 255 at the image's own size.
+// JSON, every key optional; {} is pixel / 255 at the image's own size:
+//
+//   {"resize": 256, "crop": 224, "interpolation": "bicubic", "mean": [0.485, 0.456, 0.406],
+//    "std": [0.229, 0.224, 0.225], "color": "rgb", "layout": "nchw"}
 #pragma once
 
 #include <optional>
@@ -28,14 +29,15 @@ struct Preprocess {
   enum class Color { kRgb, kBgr, kGray };  // gray: one channel, Pillow's convert("L")
   enum class Layout { kNchw, kNhwc };
 
-  std::optional<int>
-      resize;  // pixels of the shorter side; the longer keeps the aspect, rounded half to even
-  std::optional<int> crop;  // side of the central square; offsets are floored
+  // Pixels of the shorter side; the longer keeps the aspect, rounded half to even.
+  std::optional<int> resize = {};
+  // Side of the central square; offsets are floored.
+  std::optional<int> crop = {};
   Interpolation interpolation = Interpolation::kBilinear;
-  // In units of pixel / 255, in the order of `color`; one number for gray, three otherwise. Empty:
-  // 0 and 1.
-  std::vector<double> mean;
-  std::vector<double> std;
+  // In units of pixel / 255: red, green, blue whatever `color` says; one number for gray. Empty: 0
+  // and 1.
+  std::vector<double> mean = {};
+  std::vector<double> std = {};
   Color color = Color::kRgb;
   Layout layout = Layout::kNchw;
 

@@ -17,20 +17,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-Preprocess imagenet() {
-  Preprocess preset;
-  preset.resize = 256;
-  preset.crop = 224;
-  preset.mean = {0.485, 0.456, 0.406};
-  preset.std = {0.229, 0.224, 0.225};
-  return preset;
-}
-
-Preprocess cifar10() {  // 32x32 as they are
-  Preprocess preset = imagenet();
-  preset.resize = preset.crop = std::nullopt;
-  return preset;
-}
+const Preprocess kImagenet{
+    .resize = 256, .crop = 224, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
+// 32x32 as they are.
+const Preprocess kCifar10{.mean = kImagenet.mean, .std = kImagenet.std};
 
 // What is being read, for messages, and one reader a kind of value.
 class Reader {
@@ -174,8 +164,8 @@ std::string Preprocess::to_json() const {
 }
 
 Preprocess load_preprocess(const std::string& preset_or_file) {
-  if (preset_or_file == "imagenet") return imagenet();
-  if (preset_or_file == "cifar10") return cifar10();
+  if (preset_or_file == "imagenet") return kImagenet;
+  if (preset_or_file == "cifar10") return kCifar10;
   if (!std::filesystem::exists(preset_or_file))
     throw UsageError("preprocessing '", preset_or_file,
                      "' is neither a preset (imagenet, cifar10) nor a JSON file that exists");

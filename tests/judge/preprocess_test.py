@@ -45,10 +45,10 @@ def pillow(preprocess, file):
         pixels = np.asarray(im.convert("L"))[:, :, None]
     else:
         pixels = np.asarray(im)
-    if preprocess.get("color") == "bgr":
-        pixels = pixels[:, :, ::-1]
     x = pixels.astype(np.float32) / 255
     x = (x - np.float32(preprocess.get("mean", [0]))) / np.float32(preprocess.get("std", [1]))
+    if preprocess.get("color") == "bgr":
+        x = x[:, :, ::-1]
     return (x if preprocess.get("layout") == "nhwc" else x.transpose(2, 0, 1)).ravel()
 
 
