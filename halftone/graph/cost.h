@@ -12,7 +12,7 @@ namespace halftone {
 struct LayerCost {
   std::string name;    // the node's, or its first output's
   std::string op;
-  std::string weight;  // the weight's initializer, "" where there is none (or it is computed)
+  std::string weight = {};  // the weight's initializer, "" where there is none (or it is computed)
   uint64_t parameters = 0;
   uint64_t macs = 0;   // of one sample: symbolic dimensions count as 1
   int weight_bits = 0;      // of the stored weight: 32 in float; 0 without a weight

@@ -41,21 +41,6 @@ std::set<std::string> observed_sites(const Placement& placement) {
 
 }  // namespace
 
-size_t batch_size_for(const Graph& graph) {
-  constexpr int64_t kElementsPerBatch = 1 << 20;
-  int64_t sample = 1;
-  for (const Value& input : graph.fed_inputs()) {
-    if (!input.type.shape || input.type.shape->empty()) continue;
-    const SymbolicShape& shape = *input.type.shape;
-    if (shape[0].known() && shape[0].value > 0) return static_cast<size_t>(shape[0].value);
-    int64_t elements = 1;
-    for (size_t i = 1; i < shape.size(); ++i)
-      if (shape[i].known() && shape[i].value > 0) elements *= shape[i].value;
-    sample = std::max(sample, elements);
-  }
-  return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 8, 32));
-}
-
 TensorMap network_inputs(const Network& network, const Batch& batch) {
   TensorMap inputs;
   const auto fed = network.graph().fed_inputs();

@@ -22,10 +22,6 @@ struct Calibration {
   std::vector<size_t> samples;  // which sample each row is
 };
 
-// The fixed number of rows of a batch: whole batches of one size make the results independent of the number of threads.
-// The model's own where its batch axis is fixed, else 8 to 32 by the size of a sample.
-size_t batch_size_for(const Graph& graph);
-
 // The batch as the network takes it: one at::Tensor an input, by name.
 TensorMap network_inputs(const Network& network, const Batch& batch);
 

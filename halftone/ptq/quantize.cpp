@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "halftone/data/accuracy.h"
+#include "halftone/data/evaluate.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
 #include "halftone/nn/network.h"
