@@ -64,7 +64,7 @@ struct Requantizer {
 
   template <typename F>
   Tensor operator()(const Shape& shape, std::vector<int64_t> sums, const F& scale_at) const {
-    const CodeRange range = code_range(dtype);
+    const IntegerRange range = integer_range(dtype);
     for (size_t i = 0; i < sums.size(); ++i) {
       const float scale = x_scale * weight_scales[weight_scales.size() == 1 ? 0 : scale_at(i)];
       sums[i] = quantized(static_cast<float>(sums[i]) * scale, y_scale, zero_point, range);

@@ -59,7 +59,7 @@ Quantization quantization_of(const Tensor& x, const Tensor& scale, const Tensor*
   return result;
 }
 
-CodeRange code_range(DType dtype) {
+IntegerRange integer_range(DType dtype) {
   const int bits = bits_of(dtype);
   if (!is_integer(dtype) || bits > 32) throw Error("numbers are not quantized to ", name_of(dtype));
   if (is_signed_integer(dtype))
@@ -67,7 +67,7 @@ CodeRange code_range(DType dtype) {
   return {0, (int64_t{1} << bits) - 1};
 }
 
-int64_t quantized(float x, float scale, int64_t zero_point, CodeRange range) {
+int64_t quantized(float x, float scale, int64_t zero_point, IntegerRange range) {
   const float steps = std::nearbyint(x / scale);
   if (std::isnan(steps)) return zero_point;
   // Far beyond any code, and within what int64 holds.
