@@ -13,6 +13,7 @@ namespace {
 std::vector<int64_t> block_scales(const Tensor& x, const Shape& scale, size_t axis,
                                   int64_t block_size) {
   Shape expected = x.shape();
+  block_size = std::min(block_size, std::max<int64_t>(1, expected[axis]));
   expected[axis] = (expected[axis] + block_size - 1) / block_size;
   if (scale != expected)
     throw Error("the scale has shape ", to_string(scale), ", but blocks of ", block_size,
