@@ -58,7 +58,14 @@ std::optional<std::vector<int64_t>> known_values(const InferenceContext& context
 }
 
 IntsArgument ints_argument(const InferenceContext& context, size_t input, const char* attribute) {
-  if (context.has(input)) return {true, known_values(context, input)};
+  if (context.has(input)) {
+    IntsArgument result{true, known_values(context, input)};
+    const Tensor* constant = context.constant(input);
+    if (constant && !result.values)
+      throw Error(attribute, " is a ", name_of(constant->dtype()), " tensor of shape ",
+                  to_string(constant->shape()), " instead of a short list of integers");
+    return result;
+  }
   if (!context.node().has(attribute)) return {};
   return {true, context.node().ints_or(attribute, {})};
 }

@@ -24,7 +24,7 @@ int64_t truncated(double value) {
 Tensor rounded_codes(const Shape& shape, const std::vector<double>& values, DType to) {
   std::vector<int64_t> codes;
   for (double value : values)
-    codes.push_back(quantized(static_cast<float>(value), 1, 0, code_range(to)));
+    codes.push_back(quantized(static_cast<float>(value), 1, 0, integer_range(to)));
   return stored(to, shape, codes);
 }
 

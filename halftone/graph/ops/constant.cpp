@@ -76,8 +76,11 @@ void infer_constant_of_shape(InferenceContext& context) {
 
 Tensors constant_of_shape(const KernelInputs& in) {
   const TensorType type = output_type(in, infer_constant_of_shape);
-  const std::vector<int64_t> indices(static_cast<size_t>(element_count(type.shape)), 0);
-  return {picked(fill_value(in.node), type.shape, indices)};
+  const Tensor fill = fill_value(in.node);
+  const int64_t count = element_count(type.shape);
+  TensorBuilder out(type.dtype, type.shape);
+  for (int64_t i = 0; i < count; ++i) out.copy(i, fill, 0, 1);
+  return {std::move(out).finish()};
 }
 
 void infer_identity(InferenceContext& context) {

@@ -67,12 +67,6 @@ class TransposedAttributes {
   std::vector<int64_t> output_padding_, output_shape_;
 };
 
-std::vector<int64_t> kernel_of(const Node& node, const SymbolicShape& x, const MaybeShape& weight) {
-  std::vector<int64_t> kernel(x.size() - 2, -1);
-  for (size_t i = 0; weight && i < kernel.size(); ++i) kernel[i] = (*weight)[i + 2].value;
-  return weight ? kernel : node.ints_or("kernel_shape", kernel);
-}
-
 void infer(InferenceContext& context) {
   const ValueType& x = context.input(0);
   const MaybeShape& w = context.input(1).shape;
@@ -88,7 +82,7 @@ void infer(InferenceContext& context) {
   SymbolicShape shape{(*x.shape)[0], Dim{}};
   if (w) unified(channels, (*w)[0], "the number of input channels");
   if (w && (*w)[1].known()) shape[1] = product({(*w)[1], Dim::of(groups)});
-  const TransposedAttributes attributes(context.node(), kernel_of(context.node(), *x.shape, w));
+  const TransposedAttributes attributes(context.node(), kernel_sizes(context.node(), *x.shape, w));
   for (size_t i = 0; i + 2 < rank; ++i) shape.push_back(attributes.output(i, (*x.shape)[i + 2]));
   context.set_output(0, x.dtype, std::move(shape));
 }

@@ -45,9 +45,20 @@ void for_each_pair(const ConvGeometry& g, const F& run) {
               (group * g.out_channels + m) * g.in_channels + c);
 }
 
-// The window of a Conv: the weight's, or what the attribute says where the weight is not known; -1
-// where neither tells.
-std::vector<int64_t> kernel_of(const Node& node, const SymbolicShape& x, const MaybeShape& weight) {
+Shape kernel_shape(const ConvGeometry& geometry) {
+  Shape result;
+  for (const WindowAxis& axis : geometry.axes) result.push_back(axis.kernel);
+  return result;
+}
+
+}  // namespace
+
+int64_t ConvGeometry::input_plane() const { return product_of(axes, &WindowAxis::input); }
+int64_t ConvGeometry::output_plane() const { return product_of(axes, &WindowAxis::output); }
+int64_t ConvGeometry::taps() const { return product_of(axes, &WindowAxis::kernel); }
+
+std::vector<int64_t> kernel_sizes(const Node& node, const SymbolicShape& x,
+                                  const MaybeShape& weight) {
   std::vector<int64_t> kernel =
       node.ints_or("kernel_shape", std::vector<int64_t>(x.size() - 2, -1));
   if (kernel.size() + 2 != x.size())
@@ -62,18 +73,6 @@ std::vector<int64_t> kernel_of(const Node& node, const SymbolicShape& x, const M
   return kernel;
 }
 
-Shape kernel_shape(const ConvGeometry& geometry) {
-  Shape result;
-  for (const WindowAxis& axis : geometry.axes) result.push_back(axis.kernel);
-  return result;
-}
-
-}  // namespace
-
-int64_t ConvGeometry::input_plane() const { return product_of(axes, &WindowAxis::input); }
-int64_t ConvGeometry::output_plane() const { return product_of(axes, &WindowAxis::output); }
-int64_t ConvGeometry::taps() const { return product_of(axes, &WindowAxis::kernel); }
-
 void infer_conv(InferenceContext& context, size_t weight, DType output) {
   const MaybeShape& x = context.input(0).shape;
   const MaybeShape& w = context.input(weight).shape;
@@ -85,7 +84,7 @@ void infer_conv(InferenceContext& context, size_t weight, DType output) {
   if (!x)
     return context.set_output(0, output,
                               w ? MaybeShape(unknown_shape(static_cast<int64_t>(w->size()))) : x);
-  const std::vector<int64_t> kernel = kernel_of(context.node(), *x, w);
+  const std::vector<int64_t> kernel = kernel_sizes(context.node(), *x, w);
   const int64_t groups = context.node().int_or("group", 1);
   if (groups < 1) throw Error("group is ", groups);
   if (w && (*w)[0].known() && (*w)[0].value % groups != 0)

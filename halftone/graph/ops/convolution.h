@@ -2,6 +2,7 @@
 // ConvTranspose, ConvInteger and QLinearConv.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "halftone/graph/op.h"
@@ -18,6 +19,11 @@ struct ConvGeometry {
   int64_t output_plane() const;
   int64_t taps() const;  // elements of one kernel plane
 };
+
+// The window of a Conv or ConvTranspose along the spatial axes: the weight's, or what kernel_shape
+// says where the weight is not known; -1 where neither tells. Throws Error where they differ.
+std::vector<int64_t> kernel_sizes(const Node& node, const SymbolicShape& x,
+                                  const std::optional<SymbolicShape>& weight);
 
 // Shape inference and geometry of Conv, with the inputs' positions given: QLinearConv has its
 // weight at 3.

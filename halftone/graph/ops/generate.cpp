@@ -31,7 +31,8 @@ void infer_range(InferenceContext& context) {
   if (!may_have_contents(context) || count > 64) return;
   SymbolicShape elements;
   for (int64_t i = 0; i < count; ++i)
-    elements.push_back(element_of(start->item<int64_t>() + i * delta->item<int64_t>()));
+    elements.push_back(
+        element_of(wrapping_add(start->item<int64_t>(), wrapping_mul(i, delta->item<int64_t>()))));
   context.set_contents(0, std::move(elements));
 }
 

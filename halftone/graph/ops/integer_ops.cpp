@@ -17,7 +17,7 @@ std::vector<int64_t> centered(const Tensor& x, const KernelInputs& in, size_t ze
   if (!in.has(zero_point)) return values;
   const std::vector<int64_t> zeros = in[zero_point].to_vector<int64_t>();
   if (zeros.size() == 1) {
-    for (int64_t& value : values) value -= zeros[0];
+    for (int64_t& value : values) value = wrapping_sub(value, zeros[0]);
     return values;
   }
   if (axis >= x.shape().size() || in[zero_point].count() != x.shape()[axis])
@@ -25,7 +25,8 @@ std::vector<int64_t> centered(const Tensor& x, const KernelInputs& in, size_t ze
                 to_string(x.shape()));
   const auto run = static_cast<size_t>(
       element_count({x.shape().begin() + static_cast<std::ptrdiff_t>(axis) + 1, x.shape().end()}));
-  for (size_t i = 0; i < values.size(); ++i) values[i] -= zeros[i / run % zeros.size()];
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = wrapping_sub(values[i], zeros[i / run % zeros.size()]);
   return values;
 }
 
@@ -64,7 +65,7 @@ struct Requantizer {
 
   template <typename F>
   Tensor operator()(const Shape& shape, std::vector<int64_t> sums, const F& scale_at) const {
-    const CodeRange range = code_range(dtype);
+    const IntegerRange range = integer_range(dtype);
     for (size_t i = 0; i < sums.size(); ++i) {
       const float scale = x_scale * weight_scales[weight_scales.size() == 1 ? 0 : scale_at(i)];
       sums[i] = quantized(static_cast<float>(sums[i]) * scale, y_scale, zero_point, range);
@@ -101,7 +102,7 @@ Tensors qlinear_conv(const KernelInputs& in) {
   if (in.has(8)) {
     const std::vector<int64_t> bias = in[8].to_vector<int64_t>();
     if (in[8].count() != channels) throw Error("the bias has shape ", to_string(in[8].shape()));
-    for (size_t i = 0; i < sums.size(); ++i) sums[i] += bias[channel_at(i)];
+    for (size_t i = 0; i < sums.size(); ++i) sums[i] = wrapping_add(sums[i], bias[channel_at(i)]);
   }
   return {requantizer(in, channels)(type.shape, std::move(sums), channel_at)};
 }

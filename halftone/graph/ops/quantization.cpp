@@ -13,6 +13,7 @@ namespace {
 std::vector<int64_t> block_scales(const Tensor& x, const Shape& scale, size_t axis,
                                   int64_t block_size) {
   Shape expected = x.shape();
+  block_size = std::min(block_size, std::max<int64_t>(1, expected[axis]));
   expected[axis] = (expected[axis] + block_size - 1) / block_size;
   if (scale != expected)
     throw Error("the scale has shape ", to_string(scale), ", but blocks of ", block_size,
@@ -59,7 +60,7 @@ Quantization quantization_of(const Tensor& x, const Tensor& scale, const Tensor*
   return result;
 }
 
-CodeRange code_range(DType dtype) {
+IntegerRange integer_range(DType dtype) {
   const int bits = bits_of(dtype);
   if (!is_integer(dtype) || bits > 32) throw Error("numbers are not quantized to ", name_of(dtype));
   if (is_signed_integer(dtype))
@@ -67,7 +68,7 @@ CodeRange code_range(DType dtype) {
   return {0, (int64_t{1} << bits) - 1};
 }
 
-int64_t quantized(float x, float scale, int64_t zero_point, CodeRange range) {
+int64_t quantized(float x, float scale, int64_t zero_point, IntegerRange range) {
   const float steps = std::nearbyint(x / scale);
   if (std::isnan(steps)) return zero_point;
   // Far beyond any code, and within what int64 holds.

@@ -21,13 +21,13 @@ Quantization quantization_of(const Tensor& x, const Tensor& scale, const Tensor*
                              int64_t axis, int64_t block_size);
 
 // The range of an integer type that numbers are quantized to.
-struct CodeRange {
+struct IntegerRange {
   int64_t lowest = 0, highest = 0;
 };
-CodeRange code_range(DType dtype);
+IntegerRange integer_range(DType dtype);
 
 // clamp(round_half_even(x / scale) + zero_point), in float32 with true division. NaN becomes the
 // zero point.
-int64_t quantized(float x, float scale, int64_t zero_point, CodeRange range);
+int64_t quantized(float x, float scale, int64_t zero_point, IntegerRange range);
 
 }  // namespace halftone

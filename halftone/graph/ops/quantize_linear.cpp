@@ -35,7 +35,7 @@ Tensors quantize_linear(const KernelInputs& in) {
     for (size_t i = 0; i < scaled.size(); ++i) scaled[i] = values[i] / scale_of(i);
     return {rounded_to(type.dtype, type.shape, std::move(scaled), in.node.int_or("saturate", 1))};
   }
-  const CodeRange range = code_range(type.dtype);
+  const IntegerRange range = integer_range(type.dtype);
   std::vector<int64_t> codes(values.size());
   for (size_t i = 0; i < codes.size(); ++i)
     codes[i] =
@@ -86,7 +86,7 @@ Tensors dynamic_quantize_linear(const KernelInputs& in) {
     lowest = std::min(lowest, value);
     highest = std::max(highest, value);
   }
-  const CodeRange range = code_range(DType::kUint8);
+  const IntegerRange range = integer_range(DType::kUint8);
   const float scale = (highest - lowest) / 255.0f;
   const int64_t zero_point = scale > 0 ? quantized(-lowest, scale, 0, range) : 0;
   std::vector<int64_t> codes;
