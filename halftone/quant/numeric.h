@@ -35,6 +35,21 @@ inline float dequantize(int32_t code, float scale, int32_t zero_point) {
   return static_cast<float>(code - zero_point) * scale;
 }
 
+// The same over many values, bit for bit; Code is int8_t or uint8_t and holds `range`. Vectorised: clamping to whole numbers
+// before rounding gives what rounding before clamping gives, and adding 1.5 * 2^23 rounds half to even where |x| < 2^22.
+template <typename Code>
+void quantize_values(std::span<const float> values, float scale, int32_t zero_point, CodeRange range, Code* codes) {
+  const float low = static_cast<float>(range.qmin - zero_point);
+  const float high = static_cast<float>(range.qmax - zero_point);
+  constexpr float kRound = 12582912.0f;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float x = values[i] / scale;
+    const float above = x > low ? x : low;  // NaN becomes the lowest code
+    const float clamped = above < high ? above : high;
+    codes[i] = static_cast<Code>(static_cast<int32_t>((clamped + kRound) - kRound) + zero_point);
+  }
+}
+
 // Throws Error naming `tensor` and the position where a value is NaN or infinite.
 void require_finite(std::span<const float> values, std::string_view tensor);
 

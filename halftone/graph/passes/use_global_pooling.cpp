@@ -15,17 +15,19 @@ bool are_spatial(std::vector<int64_t> axes, int64_t rank) {
   return true;
 }
 
+bool averages_space(const Graph& graph, const Node& node) {
+  if (node.op_type != "ReduceMean" || !node.domain.empty()) return false;
+  const Tensor* axes = graph.constant(node.input(1));
+  const auto shape = graph.type(node.input(0)).shape;
+  return shape && are_spatial(axes ? axes->to_vector<int64_t>() : node.ints_or("axes", {}), static_cast<int64_t>(shape->size()));
+}
+
 }  // namespace
 
 void use_global_pooling(Graph& graph) {
   std::vector<Node> nodes;
   for (Node& node : graph.nodes) {
-    const Tensor* axes_input = graph.constant(node.input(1));
-    const auto axes = axes_input ? axes_input->to_vector<int64_t>() : node.ints_or("axes", {});
-    const auto shape = graph.type(node.input(0)).shape;
-    const bool fits = node.op_type == "ReduceMean" && node.domain.empty() && shape &&
-                      are_spatial(axes, static_cast<int64_t>(shape->size()));
-    if (!fits) {
+    if (!averages_space(graph, node)) {
       nodes.push_back(std::move(node));
       continue;
     }
