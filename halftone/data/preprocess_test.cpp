@@ -133,9 +133,9 @@ TEST(Preprocess, ResizesTheShorterSideAndCropsTheCentre) {
   preprocess.crop = 4;
   EXPECT_EQ(preprocess.apply(image, "x").shape(), (Shape{3, 4, 4}));
   preprocess.resize = {};
-  preprocess.crop = 9;
-  const Tensor cropped = preprocess.apply(image, "x");  // offsets 6 and 0
-  EXPECT_EQ(cropped.elements<float>()[0], static_cast<float>(image.rgb[3 * 6]) / 255.0f);
+  preprocess.crop = 7;
+  const Tensor cropped = preprocess.apply(image, "x");  // offsets 7 and 1: 1.5 is floored
+  EXPECT_EQ(cropped.elements<float>()[0], static_cast<float>(image.rgb[3 * (21 + 7)]) / 255.0f);
 }
 
 TEST(Preprocess, MakesOneChannelOfGray) {
