@@ -24,7 +24,7 @@ std::string make_npy(const Shape& shape, const std::vector<T>& values) {
 inline std::string make_npz(const std::vector<std::pair<std::string, std::string>>& arrays) {
   const auto number = [](uint64_t value, int bytes) {
     std::string text;
-    for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
+    for (; bytes > 0; --bytes, value >>= 8) text += static_cast<char>(value & 255);
     return text;
   };
   std::string archive, directory;

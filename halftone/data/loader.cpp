@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -11,27 +12,42 @@
 namespace halftone {
 namespace {
 
-// rows[r][k] is input k of row r. Rows beyond those that are there repeat them.
-Tensor stack(const Dataset& data, const std::vector<std::vector<Tensor>>& rows,
-             const std::vector<size_t>& indices, size_t k, size_t batch) {
-  const Tensor& first = rows[0][k];
-  const size_t row_bytes = first.bytes().size();
-  std::vector<std::byte> bytes(batch * row_bytes);
-  for (size_t r = 0; r < batch; ++r) {
-    const Tensor& row = rows[r % rows.size()][k];
-    if (row.shape() != first.shape() || row.dtype() != first.dtype())
-      throw Error("'", data.name(indices[r]), "' gives ", name_of(row.dtype()),
-                  to_string(row.shape()), " for input '", data.inputs()[k].name, "', but '",
-                  data.name(indices[0]), "' gives ", name_of(first.dtype()),
-                  to_string(first.shape()),
-                  "; samples of one batch must have one shape: for images, give the ",
-                  "preprocessing \"resize\" and \"crop\"");
-    std::memcpy(bytes.data() + r * row_bytes, row.bytes().data(), row_bytes);
+// One input's rows, copied in as they come: a row that waited to be stacked would cost its memory
+// twice.
+class Stack {
+ public:
+  // `first`: the first row, which fixes type and shape; `rows`: how many there is room for.
+  Stack(const Tensor& first, size_t rows)
+      : dtype_(first.dtype()),
+        row_shape_(first.shape()),
+        row_bytes_(first.bytes().size()),
+        rows_(rows),
+        bytes_(std::make_shared_for_overwrite<std::byte[]>(rows * row_bytes_)) {}
+
+  bool fits(const Tensor& row) const { return row.dtype() == dtype_ && row.shape() == row_shape_; }
+  void set(size_t r, const Tensor& row) {
+    std::memcpy(bytes_.get() + r * row_bytes_, row.bytes().data(), row_bytes_);
   }
-  Shape shape = first.shape();
-  shape.insert(shape.begin(), static_cast<int64_t>(batch));
-  return Tensor::from_bytes(first.dtype(), std::move(shape), std::move(bytes));
-}
+  // Fills the rows behind the first `count` with these, over and over.
+  void repeat(size_t count) {
+    for (size_t r = count; r < rows_; ++r)
+      std::memcpy(bytes_.get() + r * row_bytes_, bytes_.get() + (r - count) * row_bytes_,
+                  row_bytes_);
+  }
+  Tensor finish() const {
+    Shape shape = row_shape_;
+    shape.insert(shape.begin(), static_cast<int64_t>(rows_));
+    return Tensor(dtype_, std::move(shape), std::span(bytes_.get(), rows_ * row_bytes_), bytes_);
+  }
+  std::string describe() const { return name_of(dtype_) + to_string(row_shape_); }
+
+ private:
+  DType dtype_;
+  Shape row_shape_;
+  size_t row_bytes_;
+  size_t rows_;
+  std::shared_ptr<std::byte[]> bytes_;
+};
 
 }  // namespace
 
@@ -40,22 +56,34 @@ Batch load_batch(const Dataset& data, std::span<const size_t> indices, const Loa
     throw Error("loading a batch: ", indices.size(), " samples do not fill a batch of ",
                 options.batch);
   Batch batch;
-  std::vector<std::vector<Tensor>> rows;
+  std::vector<Stack> stacks;
   for (size_t i : indices) {
+    std::vector<Tensor> row;
     try {
-      rows.push_back(data.load(i));
+      row = data.load(i);
     } catch (const Error& error) {
       if (!options.skip_broken) throw;
       batch.broken.push_back(error.what());
       continue;
     }
+    for (size_t k = 0; k < row.size(); ++k) {
+      if (stacks.size() == k) stacks.emplace_back(row[k], options.batch);
+      if (!stacks[k].fits(row[k]))
+        throw Error("'", data.name(i), "' gives ", name_of(row[k].dtype()),
+                    to_string(row[k].shape()), " for input '", data.inputs()[k].name, "', but '",
+                    data.name(batch.indices[0]), "' gives ", stacks[k].describe(),
+                    "; samples of one batch must have one shape: for images, give the ",
+                    "preprocessing \"resize\" and \"crop\"");
+      stacks[k].set(batch.count, row[k]);
+    }
     batch.indices.push_back(i);
     batch.labels.push_back(data.labels()[i]);
+    ++batch.count;
   }
-  batch.count = rows.size();
-  if (batch.count == 0) return batch;
-  for (size_t k = 0; k < data.inputs().size(); ++k)
-    batch.inputs.push_back(stack(data, rows, batch.indices, k, options.batch));
+  for (Stack& stack : stacks) {
+    stack.repeat(batch.count);
+    batch.inputs.push_back(stack.finish());
+  }
   return batch;
 }
 

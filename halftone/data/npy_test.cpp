@@ -91,7 +91,7 @@ TEST(Npy, ChecksTheHeaderAgainstTheFile) {
 }
 
 TEST(Npz, ReadsStoredAndCompressedMembersAlike) {
-  for (const char* file : {"npz/stored.npz", "npz/compressed.npz"}) {
+  for (const char* file : {"npz/stored.npz", "npz/compressed.npz", "npz/zip64.npz"}) {
     const auto arrays = open_npz(FileBytes::open(kCorpus + file));
     ASSERT_EQ(arrays.size(), 2u);
     EXPECT_EQ(arrays.at("image").header().shape, (Shape{4, 2, 3}));

@@ -67,7 +67,8 @@ TEST(Preprocess, SurvivesBeingWrittenAndRead) {
 TEST(Preprocess, WritesWhatAPersonWouldWrite) {
   EXPECT_EQ(
       load_preprocess("imagenet").to_json(),
-      R"({"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})");
+      R"({"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], )"
+      R"("std": [0.229, 0.224, 0.225]})");
   EXPECT_EQ(load_preprocess("cifar10").to_json(),
             R"({"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})");
   EXPECT_EQ(Preprocess{}.to_json(), "{}");
@@ -133,9 +134,9 @@ TEST(Preprocess, ResizesTheShorterSideAndCropsTheCentre) {
   preprocess.crop = 4;
   EXPECT_EQ(preprocess.apply(image, "x").shape(), (Shape{3, 4, 4}));
   preprocess.resize = {};
-  preprocess.crop = 9;
-  const Tensor cropped = preprocess.apply(image, "x");  // offsets 6 and 0
-  EXPECT_EQ(cropped.elements<float>()[0], static_cast<float>(image.rgb[3 * 6]) / 255.0f);
+  preprocess.crop = 7;
+  const Tensor cropped = preprocess.apply(image, "x");  // offsets 7 and 1: 1.5 is floored
+  EXPECT_EQ(cropped.elements<float>()[0], static_cast<float>(image.rgb[3 * (21 + 7)]) / 255.0f);
 }
 
 TEST(Preprocess, MakesOneChannelOfGray) {

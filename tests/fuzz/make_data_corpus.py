@@ -7,6 +7,7 @@ The files are committed: the C++ tests read them, so a change here changes what 
 import gzip
 import io
 import pathlib
+import zipfile
 import zlib
 
 import numpy as np
@@ -69,6 +70,15 @@ def main():
         out = io.BytesIO()
         write(out, image=values, label=labels)
         save("npz", name, out.getvalue())
+
+    # Every size and offset in zip64 fields, as beyond 4 GB.
+    out = io.BytesIO()
+    limits = zipfile.ZIP64_LIMIT, zipfile.ZIP_FILECOUNT_LIMIT
+    zipfile.ZIP64_LIMIT = zipfile.ZIP_FILECOUNT_LIMIT = 0
+    np.savez(out, image=values, label=labels)
+    zipfile.ZIP64_LIMIT, zipfile.ZIP_FILECOUNT_LIMIT = limits
+    # zipfile writes the real values into the old end record; all ones send readers to the new one.
+    save("npz", "zip64.npz", out.getvalue()[:-14] + b"\xff" * 12 + b"\0\0")
 
     header = bytes([0, 0, 8, 3]) + np.array([2, 3, 4], ">u4").tobytes()
     save("idx", "images-idx3-ubyte", header + bytes(range(24)))
