@@ -1,16 +1,9 @@
 // ONNX's own test cases, run through every executor of halftone: what it computes is what ONNX
 // says.
-//
-// The cases lie in the onnx wheel (onnx/backend/test/data). They are looked for in the folder that
-// the environment variable HALFTONE_ONNX_CASES names, else in .cache/onnx-cases of the source tree;
-// `make setup` puts them there.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <functional>
 #include <iostream>
 #include <map>
 #include <set>
@@ -19,12 +12,10 @@
 #include "halftone/graph/interpreter.h"
 #include "halftone/graph/op.h"
 #include "halftone/onnx/reader.h"
+#include "onnx_cases.h"
 
 namespace halftone {
 namespace {
-
-namespace fs = std::filesystem;
-using NamedTensors = std::map<std::string, Tensor>;
 
 // Something that runs models. Add one here and every case runs through it too.
 struct Executor {
@@ -67,44 +58,6 @@ const Exclusion* exclusion_of(const std::string& name) {
   for (const Exclusion& exclusion : kExclusions)
     if (name.starts_with(exclusion.name)) return &exclusion;
   return nullptr;
-}
-
-fs::path cases_folder() {
-  const char* given = std::getenv("HALFTONE_ONNX_CASES");
-  const fs::path folder =
-      given ? fs::path(given) : fs::path(HALFTONE_SOURCE_DIR) / ".cache/onnx-cases";
-  const fs::path inside = folder / "onnx/backend/test/data";
-  return fs::exists(inside) ? inside : folder;
-}
-
-std::vector<fs::path> sorted_entries(const fs::path& folder) {
-  std::vector<fs::path> result;
-  if (fs::exists(folder))
-    for (const auto& entry : fs::directory_iterator(folder)) result.push_back(entry.path());
-  std::ranges::sort(result);
-  return result;
-}
-
-std::vector<fs::path> numbered(const fs::path& folder, const std::string& stem,
-                               const std::string& extension) {
-  std::vector<fs::path> result;
-  for (int i = 0; fs::exists(folder / (stem + std::to_string(i) + extension)); ++i)
-    result.push_back(folder / (stem + std::to_string(i) + extension));
-  return result;
-}
-
-// The tensor of a file. Where bfloat16 is declared, the onnx wheel stores the same bits as uint16.
-Tensor read_case_tensor(const fs::path& path, DType declared) {
-  const Tensor tensor = read_tensor_file(path);
-  if (tensor.dtype() != DType::kUint16 || declared != DType::kBfloat16) return tensor;
-  return Tensor::from_bytes(declared, tensor.shape(),
-                            {tensor.bytes().begin(), tensor.bytes().end()});
-}
-
-bool has_tensors_only(const Model& model) {
-  const auto is_tensor = [](const Value& value) { return value.type.dtype != DType::kUndefined; };
-  return std::ranges::all_of(model.graph.inputs, is_tensor) &&
-         std::ranges::all_of(model.graph.outputs, is_tensor);
 }
 
 std::string unsupported_operators(const Executor& executor, const Model& model) {
@@ -195,28 +148,21 @@ struct Totals {
 };
 
 // Runs one case; what is wrong with it, or "".
-std::string failure(const Executor& executor, const Model& model, const fs::path& folder,
+std::string failure(const Executor& executor, const Model& model, const OnnxCase& onnx_case,
                     Totals& totals) {
-  for (const fs::path& set : numbered(folder, "test_data_set_", "")) {
-    NamedTensors inputs;
-    const auto files = numbered(set, "input_", ".pb");
-    for (size_t i = 0; i < files.size() && i < model.graph.inputs.size(); ++i)
-      inputs[model.graph.inputs[i].name] =
-          read_case_tensor(files[i], model.graph.inputs[i].type.dtype);
-    const Tensors outputs = executor.run(model, inputs);
-    const auto expected = numbered(set, "output_", ".pb");
-    if (expected.size() != outputs.size())
-      return text(outputs.size(), " outputs instead of ", expected.size());
-    for (size_t i = 0; i < expected.size(); ++i) {
-      const std::string found =
-          difference(outputs[i], read_case_tensor(expected[i], model.graph.outputs[i].type.dtype));
+  for (const OnnxCaseData& data : read_data(onnx_case, model)) {
+    const Tensors outputs = executor.run(model, data.inputs);
+    if (data.outputs.size() != outputs.size())
+      return text(outputs.size(), " outputs instead of ", data.outputs.size());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const std::string found = difference(outputs[i], data.outputs[i]);
       if (!found.empty()) return text("output ", i, " ", found);
     }
     for (Told told : {Told::kShapes, Told::kSymbols, Told::kSymbolsAndIntegers}) {
-      const std::string found = contradiction(model, inputs, outputs, told);
+      const std::string found = contradiction(model, data.inputs, outputs, told);
       if (!found.empty()) return found;
     }
-    Graph graph = asked_graph(model, inputs, Told::kShapes);
+    Graph graph = asked_graph(model, data.inputs, Told::kShapes);
     infer_shapes(graph);
     for (const Value& output : graph.outputs)
       totals.fully_inferred += output.type.static_shape().has_value();
@@ -224,24 +170,24 @@ std::string failure(const Executor& executor, const Model& model, const fs::path
   return "";
 }
 
-void run_case(const Executor& executor, const std::string& group, const fs::path& folder,
-              Totals& totals) {
-  const std::string name = folder.filename();
+void run_case(const Executor& executor, const OnnxCase& onnx_case, Totals& totals) {
+  const std::string label = onnx_case.group + "/" + onnx_case.name;
   const auto leave_out = [&](const std::string& reason) {
-    totals.left_out[reason].push_back(group + "/" + name);
+    totals.left_out[reason].push_back(label);
   };
-  if (const Exclusion* exclusion = exclusion_of(name))
+  if (const Exclusion* exclusion = exclusion_of(onnx_case.name))
     return leave_out(text("excluded: ", exclusion->reason));
-  SCOPED_TRACE(group + "/" + name);
+  SCOPED_TRACE(label);
   try {
-    const Model model = read_model(folder / "model.onnx");
+    const Model model = read_model(onnx_case.folder / "model.onnx");
     if (!has_tensors_only(model)) return leave_out("excluded: sequences or optional values");
     const std::string missing = unsupported_operators(executor, model);
     if (!missing.empty()) return leave_out("unsupported: " + missing);
     // The node cases show the newest form of an operator, whatever opset they declare.
-    if (group != "node" && model.opset() < 13) return leave_out("needs lift: opset below 13");
-    ++totals.run[group];
-    EXPECT_EQ(failure(executor, model, folder, totals), "");
+    if (onnx_case.group != "node" && model.opset() < 13)
+      return leave_out("needs lift: opset below 13");
+    ++totals.run[onnx_case.group];
+    EXPECT_EQ(failure(executor, model, onnx_case, totals), "");
   } catch (const std::exception& error) {
     ADD_FAILURE() << error.what();
   }
@@ -261,16 +207,12 @@ void print(const Totals& totals) {
 class Conformance : public testing::TestWithParam<Executor> {};
 
 TEST_P(Conformance, ComputesWhatOnnxSays) {
-  const fs::path folder = cases_folder();
-  if (!fs::exists(folder / "node"))
-    GTEST_SKIP() << "no ONNX test cases in " << folder
-                 << ": unzip the onnx wheel there, or name the folder in "
-                 << "HALFTONE_ONNX_CASES";
+  if (onnx_cases().empty())
+    GTEST_SKIP() << "no ONNX test cases in " << onnx_cases_folder()
+                 << ": unzip the onnx wheel there, or name the folder "
+                 << "in HALFTONE_ONNX_CASES";
   Totals totals;
-  for (const std::string group :
-       {"node", "light", "simple", "pytorch-operator", "pytorch-converted"})
-    for (const fs::path& entry : sorted_entries(folder / group))
-      if (fs::exists(entry / "model.onnx")) run_case(GetParam(), group, entry, totals);
+  for (const OnnxCase& onnx_case : onnx_cases()) run_case(GetParam(), onnx_case, totals);
   print(totals);
   EXPECT_GE(totals.run["node"], 600);
 }
