@@ -94,15 +94,18 @@ void Network::run_step(const Step& step, std::vector<at::Tensor>& values, bool t
 TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {
   std::vector<at::Tensor> values(names_.size());
   TensorMap result;
-  auto made = [&](const std::string& name, const at::Tensor& value) {
+  auto made = [&](const std::string& name, at::Tensor& value) {
     if (how.observe) how.observe(name, value);
+    if (how.replace)
+      if (at::Tensor other = how.replace(name, value); other.defined()) value = std::move(other);
     if (how.capture.contains(name)) result[name] = value;
   };
   for (const auto& [slot, constant] : constants_) values[static_cast<size_t>(slot)] = constant;
   for (const auto& [name, value] : inputs) {
     const auto found = slots_.find(name);
-    if (found != slots_.end()) values[static_cast<size_t>(found->second)] = value.to(device_);
-    made(name, value);
+    at::Tensor fed = value.to(device_);
+    made(name, fed);
+    if (found != slots_.end()) values[static_cast<size_t>(found->second)] = std::move(fed);
   }
   for (const Step& step : steps_) {
     run_step(step, values, how.training);

@@ -30,6 +30,8 @@ struct NetworkRun {
   std::set<std::string> capture = {};
   // Called with the name and value of everything that is computed or fed, in the order of the graph.
   std::function<void(const std::string&, const at::Tensor&)> observe = {};
+  // Called likewise after `observe`; what it returns takes the value's place. An undefined tensor leaves it as it is.
+  std::function<at::Tensor(const std::string&, const at::Tensor&)> replace = {};
 };
 
 class Network {

@@ -16,6 +16,7 @@ struct PtqMethod {
   std::string observer;           // of activations, in Registry<ObserverKind>
   WeightScale weights_at_8_bits;
   WeightScale weights_below;
+  bool corrects_bias;             // empirical bias correction after rounding
 };
 
 }  // namespace halftone

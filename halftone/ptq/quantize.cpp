@@ -7,6 +7,7 @@
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
 #include "halftone/nn/network.h"
+#include "halftone/ptq/bias_correction.h"
 #include "halftone/ptq/calibrate.h"
 #include "halftone/ptq/compare.h"
 #include "halftone/ptq/method.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr size_t kComparedSamples = 256;
 constexpr size_t kSamplesForLayers = 64;
+constexpr size_t kCorrectionSamples = 64;
 
 // So many of the calibrated samples, evenly spread.
 std::vector<size_t> some_of(const std::vector<size_t>& positions, size_t count) {
@@ -104,7 +106,8 @@ void report_outputs(const std::vector<std::vector<float>>& before, const std::ve
 QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   const auto& profile = Registry<Profile>::get(options.target);
-  const Model model = prepare(source);
+  Model model = prepare(source);
+  if (method.corrects_bias) give_biases(model.graph);
   std::map<std::string, QuantSpec> specs;
   const Placement placement = settled_placement(model.graph, profile, options, specs);
   if (options.full_range && profile.eight_bit_weights.qmax < 127)
@@ -121,7 +124,14 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   QuantizedSites sites;
   sites.activations = activation_params(placement, calibration, specs, profile, run.threads);
   sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
-  QuantizeResult result{write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}), {}};
+  const QdqOptions form{.float_weights = options.float_weights};
+  QuantizeResult result{write_qdq(model, placement, sites, profile, form), {}};
+  if (method.corrects_bias) {
+    // Weights keep their codes; the file is written again with the corrected biases.
+    correct_biases(model.graph, network, Network(result.model.graph), placement, data,
+                   some_of(calibration.samples, kCorrectionSamples), options.skip_broken, run);
+    result.model = write_qdq(model, placement, sites, profile, form);
+  }
   result.model.set_metadata("halftone.method", options.method);
   result.model.set_metadata("halftone.seed", std::to_string(run.seed));
 
