@@ -136,22 +136,32 @@ std::string node_bytes(const Node& node) {
   return bytes;
 }
 
+// protozero drops nested messages that stay empty, but an empty shape (a scalar) and an empty dimension (unknown) mean
+// something: messages here are built apart and added whole.
+std::string shape_bytes(const SymbolicShape& dims) {
+  std::string bytes;
+  protozero::pbf_builder<TensorShapeProto> shape{bytes};
+  for (const Dim& dim : dims) {
+    std::string dim_bytes;
+    protozero::pbf_builder<DimensionProto> d{dim_bytes};
+    if (dim.known()) d.add_int64(DimensionProto::dim_value, dim.value);
+    else if (!dim.symbol.empty()) d.add_string(DimensionProto::dim_param, dim.symbol);
+    shape.add_message(TensorShapeProto::dim, dim_bytes);
+  }
+  return bytes;
+}
+
 std::string value_bytes(const std::string& name, const ValueType& type, const std::string& unknown) {
   std::string bytes;
   protozero::pbf_builder<ValueInfoProto> m{bytes};
   m.add_string(ValueInfoProto::name, name);
   if (type.dtype != DType::kUndefined) {
-    protozero::pbf_builder<TypeProto> type_message{m, ValueInfoProto::type};
-    protozero::pbf_builder<TensorTypeProto> tensor{type_message, TypeProto::tensor_type};
+    std::string tensor_bytes;
+    protozero::pbf_builder<TensorTypeProto> tensor{tensor_bytes};
     tensor.add_int32(TensorTypeProto::elem_type, static_cast<int32_t>(type.dtype));
-    if (type.shape) {
-      protozero::pbf_builder<TensorShapeProto> shape{tensor, TensorTypeProto::shape};
-      for (const Dim& dim : *type.shape) {
-        protozero::pbf_builder<DimensionProto> d{shape, TensorShapeProto::dim};
-        if (dim.known()) d.add_int64(DimensionProto::dim_value, dim.value);
-        else if (!dim.symbol.empty()) d.add_string(DimensionProto::dim_param, dim.symbol);
-      }
-    }
+    if (type.shape) tensor.add_message(TensorTypeProto::shape, shape_bytes(*type.shape));
+    protozero::pbf_builder<TypeProto> type_message{m, ValueInfoProto::type};
+    type_message.add_message(TypeProto::tensor_type, tensor_bytes);
   }
   bytes += unknown;
   return bytes;

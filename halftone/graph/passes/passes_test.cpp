@@ -1,0 +1,126 @@
+#include "halftone/graph/passes/passes.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "halftone/base/rng.h"
+#include "halftone/graph/infer_shapes.h"
+#include "halftone/graph/interpreter.h"
+
+namespace halftone {
+namespace {
+
+Tensor random_tensor(Shape shape, uint64_t seed, float low = -1, float high = 1) {
+  Rng rng(seed);
+  std::vector<float> values(static_cast<size_t>(element_count(shape)));
+  for (float& x : values) x = low + (high - low) * static_cast<float>(rng.uniform());
+  return Tensor::of<float>(std::move(shape), std::move(values));
+}
+
+Value value(const std::string& name, SymbolicShape shape) { return {name, {DType::kFloat, std::move(shape)}, {}}; }
+
+// image [batch,3,8,8] -> Pad -> Conv -> BatchNormalization -> Identity -> Relu -> Dropout -> ReduceMean over space -> Gemm, with
+// the shape arithmetic of PyTorch's exporter in front of a Reshape.
+Graph network() {
+  Graph g;
+  g.inputs = {value("image", {{-1, "batch"}, Dim::of(3), Dim::of(8), Dim::of(8)})};
+  g.outputs = {value("logits", {{-1, "batch"}, Dim::of(5)})};
+  g.initializers["pads"] = Tensor::of<int64_t>({8}, {0, 0, 0, 1, 0, 0, 1, 2});
+  g.initializers["w"] = random_tensor({4, 3, 3, 3}, 1);
+  g.initializers["gamma"] = random_tensor({4}, 2, 0.5f, 2);
+  g.initializers["beta"] = random_tensor({4}, 3);
+  g.initializers["mean"] = random_tensor({4}, 4);
+  g.initializers["var"] = random_tensor({4}, 5, 0.1f, 2);
+  g.initializers["axes"] = Tensor::of<int64_t>({2}, {2, 3});
+  g.initializers["zero"] = Tensor::scalar<int64_t>(0);
+  g.initializers["zeros"] = Tensor::of<int64_t>({1}, {0});
+  g.initializers["minus"] = Tensor::of<int64_t>({1}, {-1});
+  g.initializers["fc"] = random_tensor({5, 4}, 6);
+  g.nodes = {
+      {.name = "shape", .op_type = "Shape", .inputs = {"image"}, .outputs = {"s"}},
+      {.name = "gather", .op_type = "Gather", .inputs = {"s", "zero"}, .outputs = {"b"}},
+      {.name = "unsqueeze", .op_type = "Unsqueeze", .inputs = {"b", "zeros"}, .outputs = {"b1"}},
+      {.name = "concat", .op_type = "Concat", .inputs = {"b1", "minus"}, .outputs = {"target"},
+       .attributes = {{"axis", int64_t{0}}}},
+      {.name = "pad", .op_type = "Pad", .inputs = {"image", "pads"}, .outputs = {"padded"}},
+      {.name = "conv", .op_type = "Conv", .inputs = {"padded", "w"}, .outputs = {"c"}},
+      {.name = "bn", .op_type = "BatchNormalization", .inputs = {"c", "gamma", "beta", "mean", "var"}, .outputs = {"n"}},
+      {.name = "id", .op_type = "Identity", .inputs = {"n"}, .outputs = {"n2"}},
+      {.name = "relu", .op_type = "Relu", .inputs = {"n2"}, .outputs = {"r"}},
+      {.name = "drop", .op_type = "Dropout", .inputs = {"r"}, .outputs = {"d"}},
+      {.name = "mean_", .op_type = "ReduceMean", .inputs = {"d", "axes"}, .outputs = {"m"}},
+      {.name = "reshape", .op_type = "Reshape", .inputs = {"m", "target"}, .outputs = {"flat"}},
+      {.name = "gemm", .op_type = "Gemm", .inputs = {"flat", "fc"}, .outputs = {"logits"},
+       .attributes = {{"transB", int64_t{1}}}},
+  };
+  return g;
+}
+
+void expect_same_function(const Graph& a, const Graph& b, float tolerance) {
+  for (uint64_t seed = 20; seed < 24; ++seed) {
+    const std::map<std::string, Tensor> inputs{{"image", random_tensor({2, 3, 8, 8}, seed)}};
+    const auto x = interpret(a, inputs)[0].to_vector<float>(), y = interpret(b, inputs)[0].to_vector<float>();
+    ASSERT_EQ(x.size(), y.size());
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], tolerance) << "seed " << seed;
+  }
+}
+
+bool has_op(const Graph& graph, const std::string& op) {
+  return std::ranges::any_of(graph.nodes, [&](const Node& node) { return node.op_type == op; });
+}
+
+TEST(Passes, EachLeavesTheFunctionUnchanged) {
+  const Graph original = network();
+  for (auto pass : {fold_constants, remove_identities, fold_batch_norm, absorb_padding, use_global_pooling, remove_dead_code,
+                    canonicalize}) {
+    Graph graph = original;
+    infer_shapes(graph);
+    pass(graph);
+    expect_same_function(original, graph, 1e-5f);
+  }
+}
+
+TEST(Passes, CanonicalFormHasNothingLeftToFold) {
+  Graph graph = network();
+  canonicalize(graph);
+  for (const char* op : {"Shape", "Gather", "Concat", "Pad", "BatchNormalization", "Identity", "Dropout", "ReduceMean"})
+    EXPECT_FALSE(has_op(graph, op)) << op;
+  EXPECT_TRUE(has_op(graph, "GlobalAveragePool"));
+  EXPECT_TRUE(graph.initializers.contains("w")) << "a folded weight keeps its name";
+  const auto conv = std::ranges::find(graph.nodes, "Conv", &Node::op_type);
+  EXPECT_EQ(conv->ints_or("pads", {}), (std::vector<int64_t>{0, 1, 1, 2}));
+  EXPECT_EQ(conv->outputs[0], "n") << "the layer makes the value of what it absorbed";
+}
+
+TEST(Passes, BatchNormIsKeptWhereTheConvolutionIsReadElsewhere) {
+  Graph graph = network();
+  graph.outputs.push_back(value("c", {{-1, "batch"}, Dim::of(4), Dim::of(7), Dim::of(9)}));
+  canonicalize(graph);
+  EXPECT_TRUE(has_op(graph, "BatchNormalization"));
+}
+
+TEST(Passes, PaddingStaysWhereItIsNotZeroOrReadElsewhere) {
+  Graph by_one = network();
+  by_one.initializers["one"] = Tensor::scalar<float>(1);
+  by_one.nodes[4].inputs.push_back("one");
+  canonicalize(by_one);
+  EXPECT_TRUE(has_op(by_one, "Pad"));
+  Graph shown = network();
+  shown.outputs.push_back(value("padded", {{-1, "batch"}, Dim::of(3), Dim::of(9), Dim::of(11)}));
+  canonicalize(shown);
+  EXPECT_TRUE(has_op(shown, "Pad"));
+}
+
+TEST(Passes, OutputsKeepTheirNames) {
+  Graph graph = network();
+  graph.nodes.push_back({.name = "last", .op_type = "Identity", .inputs = {"logits"}, .outputs = {"scores"}});
+  graph.outputs[0].name = "scores";
+  const Graph original = graph;
+  canonicalize(graph);
+  EXPECT_EQ(graph.nodes.back().outputs[0], "scores");
+  expect_same_function(original, graph, 1e-5f);
+}
+
+}  // namespace
+}  // namespace halftone
