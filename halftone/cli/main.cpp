@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "halftone/base/run.h"
+#include "halftone/base/utf8.h"
 #include "halftone/cli/verb.h"
 
 namespace halftone::cli {
@@ -52,10 +53,10 @@ int main(int argc, char** argv) {
   try {
     return halftone::cli::run(argc, argv);
   } catch (const halftone::UsageError& error) {
-    std::cerr << "halftone: " << error.what() << '\n';
+    std::cerr << "halftone: " << halftone::printable(error.what()) << '\n';
     return halftone::cli::kBadUsage;
   } catch (const std::exception& error) {
-    std::cerr << "halftone: " << error.what() << '\n';
+    std::cerr << "halftone: " << halftone::printable(error.what()) << '\n';
     return halftone::cli::kFailed;
   }
 }

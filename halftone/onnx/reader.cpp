@@ -18,7 +18,7 @@ Dim read_dim(data_view bytes) {
   Dim dim;
   each_field<DimensionProto>(bytes, [&](auto& m) {
     if (m.tag() == DimensionProto::dim_value) dim = {m.get_int64(), {}};
-    else if (m.tag() == DimensionProto::dim_param) dim = {-1, m.get_string()};
+    else if (m.tag() == DimensionProto::dim_param) dim = {-1, read_name(m)};
     else return false;
     return true;
   });
@@ -50,7 +50,7 @@ Value read_value(data_view bytes) {
   Value value;
   value.unknown_fields = each_field<ValueInfoProto>(bytes, [&](auto& m) {
     if (m.tag() == ValueInfoProto::name) {
-      value.name = m.get_string();
+      value.name = read_name(m);
       return true;
     }
     if (m.tag() != ValueInfoProto::type) return false;
@@ -119,7 +119,7 @@ std::pair<std::string, Attribute> read_attribute(data_view bytes, const Source& 
   std::vector<std::string> strings;
   each_field<AttributeProto>(bytes, [&](auto& m) {
     switch (m.tag()) {
-      case AttributeProto::name: name = m.get_string(); return true;
+      case AttributeProto::name: name = read_name(m); return true;
       case AttributeProto::type: type = m.get_int32(); return true;
       case AttributeProto::f: f = m.get_float(); return true;
       case AttributeProto::i: i = m.get_int64(); return true;
@@ -151,11 +151,11 @@ Node read_node(data_view bytes, const Source& source) {
   Node node;
   node.unknown_fields = each_field<NodeProto>(bytes, [&](auto& m) {
     switch (m.tag()) {
-      case NodeProto::input: node.inputs.push_back(m.get_string()); return true;
-      case NodeProto::output: node.outputs.push_back(m.get_string()); return true;
-      case NodeProto::name: node.name = m.get_string(); return true;
-      case NodeProto::op_type: node.op_type = m.get_string(); return true;
-      case NodeProto::domain: node.domain = m.get_string(); return true;
+      case NodeProto::input: node.inputs.push_back(read_name(m)); return true;
+      case NodeProto::output: node.outputs.push_back(read_name(m)); return true;
+      case NodeProto::name: node.name = read_name(m); return true;
+      case NodeProto::op_type: node.op_type = read_name(m); return true;
+      case NodeProto::domain: node.domain = read_name(m); return true;
       case NodeProto::attribute: node.attributes.insert(read_attribute(m.get_view(), source)); return true;
       default: return false;
     }
@@ -168,7 +168,7 @@ Graph read_graph(data_view bytes, const Source& source) {
   Graph graph;
   graph.unknown_fields = each_field<GraphProto>(bytes, [&](auto& m) {
     switch (m.tag()) {
-      case GraphProto::name: graph.name = m.get_string(); return true;
+      case GraphProto::name: graph.name = read_name(m); return true;
       case GraphProto::node: graph.nodes.push_back(read_node(m.get_view(), source)); return true;
       case GraphProto::initializer: {
         auto [name, tensor] = read_tensor(m.get_view(), source);
@@ -208,7 +208,7 @@ std::pair<std::string, std::string> read_entry(data_view bytes) {
 std::pair<std::string, int64_t> read_opset(data_view bytes) {
   std::pair<std::string, int64_t> opset;
   each_field<OperatorSetIdProto>(bytes, [&](auto& m) {
-    if (m.tag() == OperatorSetIdProto::domain) opset.first = m.get_string();
+    if (m.tag() == OperatorSetIdProto::domain) opset.first = read_name(m);
     else if (m.tag() == OperatorSetIdProto::version) opset.second = m.get_int64();
     else return false;
     return true;

@@ -62,7 +62,7 @@ bool read_field(Message& m, RawTensor& t) {
       return true;
     case TensorProto::string_data: t.strings.push_back(m.get_string()); return true;
     case TensorProto::data_type: t.data_type = m.get_int32(); return true;
-    case TensorProto::name: t.name = m.get_string(); return true;
+    case TensorProto::name: t.name = read_name(m); return true;
     case TensorProto::raw_data: t.raw = m.get_view(); return true;
     case TensorProto::external_data: read_external_entry(m.get_view(), t.external); return true;
     case TensorProto::data_location: t.is_external = m.get_int32() == 1; return true;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "halftone/base/utf8.h"
 #include "halftone/graph/tensor.h"
 #include "halftone/onnx/fields.h"
 
@@ -37,6 +38,14 @@ void append_numbers(std::vector<T>& values, Message& message, const GetPacked& p
   } else {
     values.push_back(static_cast<T>(one(message)));
   }
+}
+
+// A name of a file: printed, compared, written into JSON. Throws Error where it is not UTF-8.
+template <typename Message>
+std::string read_name(Message& message) {
+  std::string name = message.get_string();
+  if (!is_utf8(name)) throw Error("the name '", printable(name), "' in it is not UTF-8");
+  return name;
 }
 
 // Where a model's bytes lie: the buffer that tensors point into, and the folder of its external data.
