@@ -33,13 +33,13 @@ using Attribute = std::variant<float, int64_t, std::string, Tensor, std::vector<
 using Attributes = std::map<std::string, Attribute>;
 
 struct Node {
-  std::string name;                  // may be empty
-  std::string op_type;
-  std::string domain;                // "" is the ONNX domain
-  std::vector<std::string> inputs;   // "" is an optional input that is left out
-  std::vector<std::string> outputs;  // "" is an output that nobody asked for
-  Attributes attributes;
-  std::string unknown_fields;        // doc string, metadata and whatever else the file had, serialised
+  std::string name = {};                // may be empty
+  std::string op_type = {};
+  std::string domain = {};              // "" is the ONNX domain
+  std::vector<std::string> inputs = {};   // "" is an optional input that is left out
+  std::vector<std::string> outputs = {};  // "" is an output that nobody asked for
+  Attributes attributes = {};
+  std::string unknown_fields = {};      // doc string, metadata and whatever else the file had, serialised
 
   // The attribute, or the default where it is absent. Throws Error where it has another kind.
   int64_t int_or(std::string_view attribute, int64_t fallback) const;

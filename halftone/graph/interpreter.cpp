@@ -4,13 +4,19 @@
 
 namespace halftone {
 
-Tensors evaluate_node(const Node& node, std::span<const Tensor* const> inputs) {
+void require_supported(const Node& node) {
   const GraphOp* op = find_op(node);
-  if (!op || !op->evaluate)
-    throw Error(node.label(), ": the operator ", node.op_type, " is not supported; supported are those that ",
-                "docs/operators.md lists");
+  if (op && op->evaluate) return;
+  std::string known;
+  for (const auto& [name, entry] : Registry<GraphOp>::all()) known += (known.empty() ? "" : ", ") + name;
+  throw Error(node.label(), ": the operator ", node.domain.empty() ? "" : node.domain + ".", node.op_type,
+              " is not supported; supported are ", known);
+}
+
+Tensors evaluate_node(const Node& node, std::span<const Tensor* const> inputs) {
+  require_supported(node);
   try {
-    return op->evaluate({node, inputs});
+    return find_op(node)->evaluate({node, inputs});
   } catch (const Error& error) {
     throw Error("running ", node.label(), ": ", error.what());
   }

@@ -10,6 +10,9 @@
 
 namespace halftone {
 
+// Throws Error naming the node and its operator where that has no reference kernel, and saying what has one.
+void require_supported(const Node& node);
+
 // The outputs of one node. Throws Error naming the node where its operator is not supported or its inputs do not fit.
 Tensors evaluate_node(const Node& node, std::span<const Tensor* const> inputs);
 

@@ -1,0 +1,44 @@
+#include "halftone/cli/inputs.h"
+
+#include "halftone/data/open_dataset.h"
+
+namespace halftone::cli {
+
+DataOptions::DataOptions(CLI::App& app, std::optional<size_t> default_limit) : limit_(default_limit) {
+  const std::string group = "Data";
+  app.add_option("--data", data_,
+                 "Folder DIR/<class>/*.jpg|png, folder of images, CIFAR .bin, IDX, .npz, .npy or a folder of .npz")
+      ->required()->type_name("PATH")->group(group);
+  app.add_option("--classes", classes_, "Class list: tab-separated index, folder, name")->type_name("FILE")->group(group);
+  app.add_option("--preprocess", preprocess_,
+                 "imagenet, cifar10 or FILE.json with resize, crop, interpolation, mean, std, color, layout; "
+                 "by default what the model carries")
+      ->type_name("NAME|FILE")->group(group);
+  app.add_option("--limit", limit_, default_limit ? "Samples, drawn by --seed, spread over the classes"
+                                                  : "Samples, drawn by --seed, spread over the classes; default all")
+      ->type_name("N")->check(CLI::PositiveNumber)->group(group)->capture_default_str();
+  app.add_flag("--skip-broken", skip_broken_, "Report and leave out images that cannot be read")->group(group);
+}
+
+std::optional<Preprocess> DataOptions::preprocess(const Model& model) const {
+  if (!preprocess_.empty()) return load_preprocess(preprocess_);
+  if (const std::string* carried = model.find_metadata(kPreprocessKey))
+    return parse_preprocess(*carried, "the model's metadata");
+  return std::nullopt;
+}
+
+std::shared_ptr<const Dataset> DataOptions::open(const Model& model, uint64_t seed) const {
+  DatasetOptions options{.preprocess = preprocess(model), .inputs = model.graph.fed_inputs()};
+  if (!classes_.empty()) options.classes = classes_;
+  options.limit = limit_;
+  options.seed = seed;
+  return open_dataset(data_, options);
+}
+
+void add_model_option(CLI::App& app, std::string& model) {
+  app.add_option("MODEL", model, "ONNX file")->required()->type_name("");
+}
+
+void set_example(CLI::App& app, const std::string& example) { app.footer("Example:\n  " + example + "\n"); }
+
+}  // namespace halftone::cli

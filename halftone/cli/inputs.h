@@ -1,0 +1,39 @@
+// Options of verbs that read data: where it lies and how it is fed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "halftone/cli/session.h"
+#include "halftone/data/dataset.h"
+#include "halftone/data/preprocess.h"
+#include "halftone/graph/graph.h"
+
+namespace halftone::cli {
+
+class DataOptions {
+ public:
+  // `default_limit`: samples where --limit is not given; nullopt: all.
+  DataOptions(CLI::App& app, std::optional<size_t> default_limit);
+
+  // The preprocessing: --preprocess, else what the model carries, else none.
+  std::optional<Preprocess> preprocess(const Model& model) const;
+  // Opens --data. Throws Error naming the path.
+  std::shared_ptr<const Dataset> open(const Model& model, uint64_t seed) const;
+  bool skips_broken() const { return skip_broken_; }
+
+ private:
+  std::string data_, classes_, preprocess_;
+  std::optional<size_t> limit_;
+  bool skip_broken_ = false;
+};
+
+// Adds the positional MODEL.
+void add_model_option(CLI::App& app, std::string& model);
+
+// Sets what a verb's help ends with: an example that runs.
+void set_example(CLI::App& app, const std::string& text);
+
+}  // namespace halftone::cli

@@ -1,0 +1,136 @@
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "halftone/base/units.h"
+#include "halftone/cli/inputs.h"
+#include "halftone/cli/verb.h"
+#include "halftone/onnx/reader.h"
+#include "halftone/onnx/writer.h"
+#include "halftone/ptq/method.h"
+#include "halftone/ptq/quantize.h"
+
+namespace halftone::cli {
+namespace {
+
+struct Options {
+  std::string model, output, plan;
+  QuantizeOptions quantize;
+};
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error("cannot open '", path, "'");
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+// A folder that cannot take the result is told before the work, not after it.
+void require_writable(const std::string& output) {
+  const auto folder = std::filesystem::absolute(output).parent_path();
+  if (!std::filesystem::is_directory(folder))
+    throw Error("cannot write '", output, "': the folder '", folder.string(), "' does not exist");
+}
+
+uint64_t file_bytes(const std::string& path) { return std::filesystem::file_size(path); }
+
+void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
+  if (report.top1_before) facts["top1_before"] = *report.top1_before;
+  if (report.top1_after) facts["top1_after"] = *report.top1_after;
+  facts["sqnr_db"] = report.sqnr_db;
+  facts["calibration_samples"] = report.calibration_samples;
+  facts["compared_samples"] = report.compared_samples;
+  auto& sites = facts["sites"] = nlohmann::ordered_json::array();
+  for (const SiteReport& site : report.sites)
+    sites.push_back({{"site", site.site}, {"kind", to_string(site.kind)}, {"bits", site.bits}, {"sqnr_db", site.sqnr_db}});
+  auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
+  for (const FloatOperator& op : report.float_operators)
+    floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
+}
+
+void print_report(const QuantizeReport& report, uint64_t before, uint64_t after, double seconds) {
+  Table table({"", "before", "after", ""});
+  table.add({"size", format_bytes(before), format_bytes(after),
+             text("x", fixed(static_cast<double>(after) / static_cast<double>(before), 2))});
+  if (report.top1_before)
+    table.add({"top-1 %", fixed(*report.top1_before, 2), fixed(*report.top1_after, 2),
+               text("on ", report.compared_samples, " of the calibration samples")});
+  table.add({"SQNR dB", "", fixed(report.sqnr_db, 1), text("of the output, on ", report.compared_samples, " samples")});
+  std::cout << table.text();
+
+  std::vector<const SiteReport*> worst;
+  for (const SiteReport& site : report.sites)
+    if (site.kind == SiteKind::kActivation) worst.push_back(&site);
+  std::ranges::stable_sort(worst, {}, &SiteReport::sqnr_db);
+  worst.resize(std::min<size_t>(worst.size(), 3));
+  Table layers({"lost most", "bits", "SQNR dB"});
+  for (const SiteReport* site : worst) layers.add({site->site, std::to_string(site->bits), fixed(site->sqnr_db, 1)});
+  std::cout << layers.text();
+  std::cout << "stays in float: " << report.float_operators.size() << " operators\n";
+  for (const FloatOperator& op : report.float_operators)
+    std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
+  std::cout << "took " << format_seconds(seconds) << "\n";
+}
+
+void run_quantize(Options options, const DataOptions& data_options, Session& session) {
+  session.begin(options.model);
+  Registry<PtqMethod>::get(options.quantize.method);
+  Registry<Profile>::get(options.quantize.target);
+  require_writable(options.output);
+  const Model model = read_model(options.model);
+  if (!options.plan.empty()) {
+    options.quantize.plan_text = read_text(options.plan);
+    options.quantize.plan_source = options.plan;
+    options.quantize.plan = parse_plan(options.quantize.plan_text, options.plan);
+  }
+  const auto data = data_options.open(model, session.run().seed);
+  options.quantize.skip_broken = data_options.skips_broken();
+  QuantizeResult result = quantize(model, *data, options.quantize, session.run());
+  if (const auto preprocess = data_options.preprocess(model))
+    result.model.set_metadata(kPreprocessKey, preprocess->to_json());
+  result.model.set_metadata("halftone.version", HALFTONE_VERSION);
+  const uint64_t before = file_bytes(options.model);
+  const uint64_t after = write_model(result.model, options.output);
+
+  auto& facts = session.facts();
+  facts["bytes_before"] = before;
+  facts["bytes_after"] = after;
+  fill_facts(result.report, facts);
+  std::cout << options.output << " (" << options.quantize.method << ", " << options.quantize.target << ", calibrated on "
+            << result.report.calibration_samples << " samples)\n";
+  print_report(result.report, before, after, session.seconds());
+  session.finish();
+}
+
+std::string methods_help() {
+  std::string help = "How ranges and scales are chosen:";
+  for (const auto& [name, method] : Registry<PtqMethod>::all()) help += "\n" + name + ": " + method.summary;
+  return help;
+}
+
+std::function<void()> quantize(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  QuantizeOptions& q = options->quantize;
+  add_model_option(app, options->model);
+  app.add_option("-o,--output", options->output, "The quantized model")->required()->type_name("OUT");
+  auto data = std::make_shared<DataOptions>(app, 1024);
+  app.add_option("--weights", q.weights, "Bits of weights, 1 to 8, or 32 for float")->capture_default_str();
+  app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float")->capture_default_str();
+  app.add_option("--method", q.method, methods_help())->capture_default_str();
+  app.add_option("--target", q.target, "Runtime that the file is for: onnxruntime, openvino, tensorrt")->capture_default_str();
+  app.add_option("--plan", options->plan, "JSON with bits for single sites")->type_name("FILE");
+  app.add_option("--fix", q.fixes, "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")->type_name("SITE=BITS");
+  app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
+  app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
+  auto session = std::make_shared<Session>(app);
+  set_example(app, "halftone quantize resnet20.onnx -o resnet20-w8a8.onnx --data cifar10/train --preprocess cifar10 --limit 512");
+  return [=] { run_quantize(*options, *data, *session); };
+}
+
+HALFTONE_REGISTER(Verb, "quantize", "Quantizes a trained model with a few hundred images, no training", quantize);
+
+}  // namespace
+}  // namespace halftone::cli

@@ -1,0 +1,249 @@
+#include "halftone/export/qdq.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "halftone/graph/links.h"
+#include "halftone/onnx/versions.h"
+#include "halftone/quant/weight_scales.h"
+
+namespace halftone {
+namespace {
+
+// Integer codes as a tensor of `dtype`.
+Tensor code_tensor(DType dtype, const Shape& shape, const std::vector<int32_t>& codes) {
+  const std::vector<double> values(codes.begin(), codes.end());
+  return Tensor::from_doubles(dtype, shape, values);
+}
+
+Shape parameter_shape(const QuantParams& params) {
+  return params.is_per_channel() ? Shape{static_cast<int64_t>(params.scales.size())} : Shape{};
+}
+
+class QdqWriter {
+ public:
+  QdqWriter(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
+            const QdqOptions& options)
+      : model_(model), placement_(placement), sites_(sites), profile_(profile), options_(options), links_(model.graph) {
+    const Graph& graph = model.graph;
+    for (const Value& value : graph.inputs) taken_.insert(value.name);
+    for (const auto& [name, tensor] : graph.initializers) taken_.insert(name);
+    for (const Node& node : graph.nodes) taken_.insert(node.outputs.begin(), node.outputs.end());
+  }
+
+  Model run() {
+    for (const Site& site : placement_.sites)
+      if (site.kind == SiteKind::kActivation) add_parameters(site.name);
+    Graph& graph = model_.graph;
+    std::vector<Node> old = std::exchange(graph.nodes, {});
+    for (const Value& input : model_.graph.inputs) add_quantizer(input.name);
+    for (size_t i = 0; i < old.size(); ++i) {
+      Node node = std::move(old[i]);
+      rewrite_inputs(node, static_cast<int>(i));
+      std::vector<std::string> made;
+      for (std::string& output : node.outputs) {
+        made.push_back(output);
+        if (is_quantized(output) && links_.is_output(output)) output = raw_[output] = unique(output + "_raw");
+      }
+      graph.nodes.push_back(std::move(node));
+      for (const std::string& name : made) add_quantizer(name);
+    }
+    finish();
+    return std::move(model_);
+  }
+
+ private:
+  bool is_quantized(const std::string& name) const { return sites_.activations.contains(name); }
+
+  std::string unique(const std::string& wanted) {
+    std::string name = wanted;
+    for (int i = 1; !taken_.insert(name).second; ++i) name = wanted + "_" + std::to_string(i);
+    return name;
+  }
+
+  // Scale and zero point of a site; those that share are written once.
+  const std::pair<std::string, std::string>& add_parameters(const std::string& name) {
+    const Site* site = placement_.find(name, SiteKind::kActivation);
+    const std::string& owner = site ? site->shares_with : name;
+    const auto found = parameters_.find(owner);
+    if (found != parameters_.end()) return found->second;
+    const QuantParams& params = sites_.activations.at(name);
+    std::pair<std::string, std::string> names{unique(owner + "_scale"), unique(owner + "_zero_point")};
+    model_.graph.initializers[names.first] = Tensor::scalar<float>(params.scales[0]);
+    model_.graph.initializers[names.second] = code_tensor(profile_.activation_type, {}, params.zero_points);
+    return parameters_[owner] = names;
+  }
+
+  // The Q of an activation, with the integer Clip of widths below 8 where the profile has one.
+  void add_quantizer(const std::string& name) {
+    if (!is_quantized(name)) return;
+    Graph& graph = model_.graph;
+    const auto& [scale, zero_point] = add_parameters(name);
+    const std::string source = raw_.contains(name) ? raw_[name] : name;
+    std::string codes = unique(name + "_QuantizeLinear");
+    graph.nodes.push_back({.name = codes, .op_type = "QuantizeLinear", .inputs = {source, scale, zero_point}, .outputs = {codes}});
+    const QuantParams& params = sites_.activations.at(name);
+    if (needs_clip(name, params)) {
+      const std::string clipped = unique(name + "_clipped");
+      graph.nodes.push_back({.name = clipped, .op_type = "Clip",
+                             .inputs = {codes, bound(params.range.qmin), bound(params.range.qmax)}, .outputs = {clipped}});
+      codes = clipped;
+    }
+    codes_[name] = codes;
+    if (links_.is_output(name)) add_dequantizer(name, name);
+  }
+
+  // Behind operators that only move codes the values are within the range already.
+  bool needs_clip(const std::string& name, const QuantParams& params) const {
+    if (profile_.narrow_activation != NarrowActivation::kIntegerClip || params.bits >= 8) return false;
+    const Site* site = placement_.find(name, SiteKind::kActivation);
+    return !site || site->shares_with == name || site->node < 0;
+  }
+
+  std::string bound(int32_t value) {
+    const std::string name = text("halftone_bound_", value);
+    if (taken_.insert(name).second)
+      model_.graph.initializers[name] = code_tensor(profile_.activation_type, {}, {value});
+    return name;
+  }
+
+  std::string add_dequantizer(const std::string& name, const std::string& output) {
+    const auto& [scale, zero_point] = add_parameters(name);
+    model_.graph.nodes.push_back({.name = unique(name + "_DequantizeLinear_node"), .op_type = "DequantizeLinear",
+                                  .inputs = {codes_.at(name), scale, zero_point}, .outputs = {output}});
+    return output;
+  }
+
+  // One DQ for each reader: what every runtime's fusion understands.
+  void rewrite_inputs(Node& node, int index) {
+    const bool integer = placement_.is_integer[static_cast<size_t>(index)];
+    const std::vector<std::string> before = node.inputs;
+    if (integer && profile_.has_integer_bias && before.size() > 2 &&
+        placement_.find(before[2], SiteKind::kBias) && sites_.weights.contains(before[1]))
+      node.inputs[2] = add_bias(before);
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const std::string name = before[k];
+      if (is_quantized(name) && codes_.contains(name)) {
+        node.inputs[k] = add_dequantizer(name, unique(name + "_DequantizeLinear"));
+      } else if (k == 1 && sites_.weights.contains(name)) {
+        node.inputs[1] = add_weight(name, sites_.weights.at(name));
+      } else if (k == 1 && !integer && !options_.float_weights) {
+        node.inputs[1] = store_float_weight(node, name);
+      }
+    }
+  }
+
+  std::string dequantized(const std::string& codes, const std::string& scale, const std::string& zero_point, int axis) {
+    Node dq{.name = unique(codes + "_DequantizeLinear_node"), .op_type = "DequantizeLinear",
+            .inputs = {codes, scale}, .outputs = {unique(codes + "_DequantizeLinear")}};
+    if (!zero_point.empty()) dq.inputs.push_back(zero_point);
+    if (axis >= 0) dq.attributes["axis"] = static_cast<int64_t>(axis);
+    model_.graph.nodes.push_back(dq);
+    return dq.outputs[0];
+  }
+
+  std::string add_weight(const std::string& name, const QuantTensor& weight) {
+    auto [found, is_new] = weights_.try_emplace(name);
+    WeightNames& names = found->second;
+    Graph& graph = model_.graph;
+    if (is_new) {
+      const Shape shape = parameter_shape(weight.params);
+      names = {unique(name + "_quantized"), unique(name + "_scale"), unique(name + "_zero_point")};
+      graph.initializers[names.codes] = code_tensor(DType::kInt8, weight.shape, weight.codes);
+      graph.initializers[names.scale] = Tensor::of<float>(shape, weight.params.scales);
+      graph.initializers[names.zero_point] = code_tensor(DType::kInt8, shape, weight.params.zero_points);
+    }
+    return dequantized(names.codes, names.scale, names.zero_point, weight.params.axis);
+  }
+
+  // int32 at s_x * s_w, multiplied in float32 in this order: every other product makes onnxruntime refuse the fusion.
+  std::string add_bias(const std::vector<std::string>& inputs) {
+    Graph& graph = model_.graph;
+    const float input_scale = sites_.activations.at(inputs[0]).scales[0];
+    const QuantParams& weight = sites_.weights.at(inputs[1]).params;
+    const auto bias = graph.initializers.at(inputs[2]).to_vector<float>();
+    std::vector<float> scales;
+    std::vector<int32_t> codes;
+    constexpr CodeRange kInt32{-(1 << 30), 1 << 30};
+    for (size_t c = 0; c < bias.size(); ++c) {
+      scales.push_back(input_scale * weight.scales[weight.is_per_channel() ? c : 0]);
+      codes.push_back(quantize(bias[c], scales.back(), 0, kInt32));
+    }
+    if (!weight.is_per_channel()) scales.resize(1);
+    const std::string name = unique(inputs[2] + "_quantized");
+    const std::string scale = unique(inputs[2] + "_scale");
+    const auto channels = static_cast<int64_t>(bias.size());
+    graph.initializers[name] = Tensor::of<int32_t>({channels}, std::move(codes));
+    graph.initializers[scale] = Tensor::of<float>(parameter_shape(weight), std::move(scales));
+    return dequantized(name, scale, "", weight.is_per_channel() ? 0 : -1);
+  }
+
+  // int8 storage of a weight whose operator runs in float: a quarter of the size, the error of 8 bits per channel.
+  std::string store_float_weight(const Node& node, const std::string& name) {
+    const Tensor* weight = model_.graph.constant(name);
+    const int axis = weight ? output_channel_axis(node, weight->rank()) : -1;
+    const bool is_weighted = axis >= 0 || node.op_type == "ConvTranspose";
+    if (!weight || weight->dtype() != DType::kFloat || weight->rank() < 2 || !is_weighted || !node.domain.empty()) return name;
+    const auto params = weight_params(*weight, axis, 8, {-127, 127}, WeightScale::kMinMax, name);
+    return add_weight(name, quantize_tensor(*weight, params, name));
+  }
+
+  void finish() {
+    Graph& graph = model_.graph;
+    std::set<std::string> read;
+    for (const Node& node : graph.nodes) {
+      read.insert(node.inputs.begin(), node.inputs.end());
+      for (const std::string& name : node.captures()) read.insert(name);
+    }
+    for (const Value& output : graph.outputs) read.insert(output.name);
+    std::erase_if(graph.initializers, [&](const auto& entry) { return !read.contains(entry.first) && !graph.is_input(entry.first); });
+    graph.value_types.clear();
+    require_versions(model_, 13);
+    nlohmann::ordered_json record = nlohmann::ordered_json::object();
+    for (const auto& [name, params] : sites_.activations)
+      record[name] = {{"kind", "activation"}, {"bits", params.bits}};
+    for (const auto& [name, weight] : sites_.weights)
+      record[name] = {{"kind", "weight"}, {"bits", weight.params.bits}, {"axis", weight.params.axis}};
+    model_.set_metadata("halftone.sites", record.dump());
+    model_.set_metadata("halftone.target", profile_.name);
+  }
+
+  struct WeightNames {
+    std::string codes, scale, zero_point;
+  };
+
+  Model model_;
+  const Placement& placement_;
+  const QuantizedSites& sites_;
+  const Profile& profile_;
+  const QdqOptions& options_;
+  const Links links_;
+  std::set<std::string> taken_;
+  std::map<std::string, std::pair<std::string, std::string>> parameters_;  // owner site -> scale, zero point
+  std::map<std::string, std::string> codes_;                                // activation -> what its DQs read
+  std::map<std::string, std::string> raw_;                                  // graph output -> its value before Q
+  std::map<std::string, WeightNames> weights_;
+};
+
+}  // namespace
+
+Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
+                const QdqOptions& options) {
+  return QdqWriter(model, placement, sites, profile, options).run();
+}
+
+void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input, int64_t products) {
+  if (bias.empty()) return;
+  const double largest_product = static_cast<double>(products) * std::max(-weight.range.qmin, weight.range.qmax) *
+                                 std::max(-input.range.qmin, input.range.qmax);
+  const double room = std::max(0x1p20, 0x1p30 - largest_product);
+  for (size_t c = 0; c < bias.size(); ++c) {
+    float& scale = weight.scales[weight.is_per_channel() ? c : 0];
+    const double least = std::fabs(static_cast<double>(bias[c])) / (room * static_cast<double>(input.scales[0]));
+    if (static_cast<double>(scale) < least) scale = static_cast<float>(least * (1 + 1e-6));
+  }
+}
+
+}  // namespace halftone

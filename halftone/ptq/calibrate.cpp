@@ -1,0 +1,104 @@
+#include "halftone/ptq/calibrate.h"
+
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <set>
+
+#include "halftone/base/ordered_parallel.h"
+#include "halftone/nn/tensors.h"
+#include "halftone/nn/threads.h"
+#include "halftone/quant/numeric.h"
+
+namespace halftone {
+namespace {
+
+struct BatchFindings {
+  std::map<std::string, std::unique_ptr<Observer>> observers;
+  std::vector<std::vector<float>> outputs;
+  Batch batch;
+};
+
+// The rows of real samples, contiguous in float32.
+at::Tensor real_rows(const at::Tensor& value, const Batch& batch, size_t rows) {
+  const bool is_batched = value.dim() > 0 && value.size(0) == static_cast<int64_t>(rows);
+  const at::Tensor real = is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
+  return real.to(at::kFloat).contiguous();
+}
+
+std::span<const float> values_of(const at::Tensor& tensor) {
+  return {tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+}
+
+// Names of the sites whose ranges are to be found from data.
+std::set<std::string> observed_sites(const Placement& placement) {
+  std::set<std::string> names;
+  for (const Site& site : placement.sites)
+    if (site.kind == SiteKind::kActivation && !site.fixed_range) names.insert(site.name);
+  return names;
+}
+
+}  // namespace
+
+TensorMap network_inputs(const Network& network, const Batch& batch) {
+  TensorMap inputs;
+  const auto fed = network.graph().fed_inputs();
+  for (size_t i = 0; i < fed.size() && i < batch.inputs.size(); ++i) inputs[fed[i].name] = to_torch(batch.inputs[i]);
+  return inputs;
+}
+
+Calibration calibrate(const Network& network, const Placement& placement, const std::string& observer,
+                      const Dataset& data, const LoadOptions& how, const Run& run) {
+  const OneTorchThread one_thread;
+  const auto& kind = Registry<ObserverKind>::get(observer);
+  const auto sites = observed_sites(placement);
+  const std::string first_output = network.graph().outputs.at(0).name;
+  const auto lists = split_batches(all_samples(data), how.batch);
+
+  auto produce = [&](size_t b) {
+    run.check_cancelled();
+    OneTorchThread::enter_worker();
+    const c10::InferenceMode inference;
+    BatchFindings found;
+    found.batch = load_batch(data, lists[b], how);
+    if (found.batch.count == 0) return found;
+    auto observe = [&](const std::string& name, const at::Tensor& value) {
+      if (!sites.contains(name)) return;
+      const at::Tensor rows = real_rows(value, found.batch, how.batch);
+      if (!min_max(values_of(rows)).all_finite)
+        throw Error("calibrating: '", name, "' is NaN or infinite for a sample of '",
+                    data.name(found.batch.indices.front()), "' .. '", data.name(found.batch.indices.back()), "'");
+      auto& seen = found.observers[name] = kind.make();
+      seen->observe(values_of(rows));
+    };
+    const TensorMap outputs = network.run(network_inputs(network, found.batch), {.observe = observe});
+    const at::Tensor logits = real_rows(outputs.at(first_output), found.batch, how.batch);
+    const auto values = values_of(logits);
+    const size_t width = values.size() / found.batch.count;
+    for (size_t row = 0; row < found.batch.count; ++row)
+      found.outputs.emplace_back(values.begin() + static_cast<int64_t>(row * width),
+                                 values.begin() + static_cast<int64_t>((row + 1) * width));
+    found.batch.inputs.clear();
+    return found;
+  };
+
+  Calibration result;
+  std::vector<std::string> broken;
+  Progress progress(run, "calibrating", data.size());
+  ordered_parallel<BatchFindings>(lists.size(), run.threads, produce, [&](size_t b, BatchFindings found) {
+    for (auto& [name, seen] : found.observers) {
+      auto& total = result.observers[name];
+      if (total) total->merge(*seen);
+      else total = std::move(seen);
+    }
+    std::ranges::move(found.outputs, std::back_inserter(result.outputs));
+    result.samples.insert(result.samples.end(), found.batch.indices.begin(), found.batch.indices.end());
+    broken.insert(broken.end(), found.batch.broken.begin(), found.batch.broken.end());
+    progress.advance(lists[b].size());
+  });
+  report_broken(broken, data.size(), run);
+  return result;
+}
+
+}  // namespace halftone

@@ -1,0 +1,33 @@
+// Runs the float network over calibration data and lets observers see the activations of every site.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "halftone/base/run.h"
+#include "halftone/data/dataset.h"
+#include "halftone/data/loader.h"
+#include "halftone/export/placement.h"
+#include "halftone/nn/network.h"
+#include "halftone/quant/observer.h"
+
+namespace halftone {
+
+struct Calibration {
+  std::map<std::string, std::unique_ptr<Observer>> observers;  // by site that has a range of its own
+  // The network's first output for each sample, rows in the order of the data.
+  std::vector<std::vector<float>> outputs;
+  std::vector<size_t> samples;  // which sample each row is
+};
+
+// The batch as the network takes it: one at::Tensor an input, by name.
+TensorMap network_inputs(const Network& network, const Batch& batch);
+
+// Throws Error naming the site and the samples where an activation is not finite. The result does not depend on
+// run.threads.
+Calibration calibrate(const Network& network, const Placement& placement, const std::string& observer,
+                      const Dataset& data, const LoadOptions& how, const Run& run);
+
+}  // namespace halftone

@@ -1,0 +1,21 @@
+// A post-training method: how ranges and scales are chosen (and, for those that learn, how rounding is).
+#pragma once
+
+#include <string>
+
+#include "halftone/base/registry.h"
+#include "halftone/quant/weight_scales.h"
+
+namespace halftone {
+
+struct PtqMethod {
+  static constexpr const char* kKind = "method";
+  std::string name;
+  std::string summary;
+  std::string paper;
+  std::string observer;           // of activations, in Registry<ObserverKind>
+  WeightScale weights_at_8_bits;
+  WeightScale weights_below;
+};
+
+}  // namespace halftone

@@ -1,0 +1,157 @@
+#include "halftone/ptq/quantize.h"
+
+#include <algorithm>
+
+#include "halftone/data/accuracy.h"
+#include "halftone/data/evaluate.h"
+#include "halftone/export/prepare.h"
+#include "halftone/export/qdq.h"
+#include "halftone/nn/network.h"
+#include "halftone/ptq/calibrate.h"
+#include "halftone/ptq/compare.h"
+#include "halftone/ptq/method.h"
+#include "halftone/ptq/site_bits.h"
+#include "halftone/ptq/site_params.h"
+
+namespace halftone {
+namespace {
+
+constexpr size_t kComparedSamples = 256;
+constexpr size_t kSamplesForLayers = 64;
+
+// So many of the calibrated samples, evenly spread.
+std::vector<size_t> some_of(const std::vector<size_t>& positions, size_t count) {
+  std::vector<size_t> chosen;
+  const size_t total = positions.size();
+  for (size_t i = 0; i < std::min(count, total); ++i) chosen.push_back(positions[i * total / std::min(count, total)]);
+  return chosen;
+}
+
+std::vector<size_t> zero_to(size_t count) {
+  std::vector<size_t> result(count);
+  for (size_t i = 0; i < count; ++i) result[i] = i;
+  return result;
+}
+
+// The placement under the plan: sites kept in float take their operators with them, until nothing changes.
+Placement settled_placement(const Graph& graph, const Profile& profile, const QuantizeOptions& options,
+                            std::map<std::string, QuantSpec>& specs) {
+  Placement placement = place(graph, profile, {});
+  specs = site_specs(placement, profile, options);
+  std::set<std::string> keep_float;
+  for (const auto& [site, spec] : specs)
+    if (spec.is_float()) keep_float.insert(site);
+  if (!keep_float.empty()) placement = place(graph, profile, keep_float);
+  return placement;
+}
+
+// The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
+std::map<std::string, std::string> dequantized_names(const Placement& placement, const Graph& quantized) {
+  std::map<std::string, std::string> codes_of, result;
+  std::map<std::string, std::string> moved;  // codes -> codes behind a Clip
+  for (const Node& node : quantized.nodes) {
+    if (node.op_type == "QuantizeLinear") codes_of[node.inputs[0]] = node.outputs[0];
+    if (node.op_type == "Clip") moved[node.inputs[0]] = node.outputs[0];
+  }
+  for (const Node& node : quantized.nodes) {
+    if (node.op_type != "DequantizeLinear") continue;
+    for (const Site& site : placement.sites) {
+      if (site.kind != SiteKind::kActivation || !codes_of.contains(site.name)) continue;
+      const std::string& codes = codes_of.at(site.name);
+      if (node.inputs[0] == codes || (moved.contains(codes) && node.inputs[0] == moved.at(codes)))
+        result.emplace(site.name, node.outputs[0]);
+    }
+  }
+  return result;
+}
+
+double weight_sqnr(const Tensor& original, const QuantTensor& quantized) {
+  const Tensor back = dequantize_tensor(quantized);
+  const auto x = original.elements<float>(), y = back.elements<float>();
+  double signal = 0, noise = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double error = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+    signal += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    noise += error * error;
+  }
+  return sqnr_db(signal, noise);
+}
+
+void report_outputs(const std::vector<std::vector<float>>& before, const std::vector<std::vector<float>>& after,
+                    const std::vector<size_t>& samples, const Dataset& data, QuantizeReport& report) {
+  Accuracy accuracy_before, accuracy_after;
+  double signal = 0, noise = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    for (size_t k = 0; k < before[i].size(); ++k) {
+      const auto x = static_cast<double>(before[i][k]);
+      const double error = x - static_cast<double>(after[i][k]);
+      signal += x * x;
+      noise += error * error;
+    }
+    const int64_t label = data.labels()[samples[i]];
+    accuracy_before.add(before[i], label);
+    accuracy_after.add(after[i], label);
+  }
+  report.compared_samples = before.size();
+  report.sqnr_db = sqnr_db(signal, noise);
+  if (accuracy_before.samples() == 0) return;
+  report.top1_before = accuracy_before.top1_percent();
+  report.top1_after = accuracy_after.top1_percent();
+}
+
+}  // namespace
+
+QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
+  const auto& method = Registry<PtqMethod>::get(options.method);
+  const auto& profile = Registry<Profile>::get(options.target);
+  const Model model = prepare(source);
+  std::map<std::string, QuantSpec> specs;
+  const Placement placement = settled_placement(model.graph, profile, options, specs);
+  if (options.full_range && profile.eight_bit_weights.qmax < 127)
+    run.warning("--full-range: on CPUs without VNNI onnxruntime's default kernels saturate and lose accuracy");
+
+  // Rejects bad weights before minutes of calibration.
+  for (const auto& [name, tensor] : model.graph.initializers)
+    if (tensor.dtype() == DType::kFloat) require_finite(tensor.to_vector<float>(), name);
+
+  const Network network(model.graph);
+  const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
+  const Calibration calibration = calibrate(network, placement, method.observer, data, how, run);
+
+  QuantizedSites sites;
+  sites.activations = activation_params(placement, calibration, specs, profile, run.threads);
+  sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
+  QuantizeResult result{write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}), {}};
+  result.model.set_metadata("halftone.method", options.method);
+  result.model.set_metadata("halftone.seed", std::to_string(run.seed));
+
+  QuantizeReport& report = result.report;
+  report.float_operators = placement.float_operators;
+  report.calibration_samples = calibration.samples.size();
+  const Network quantized(result.model.graph);
+  const auto rows = some_of(zero_to(calibration.samples.size()), kComparedSamples);
+  std::vector<std::vector<float>> before;
+  std::vector<size_t> compared;
+  for (size_t row : rows) {
+    before.push_back(calibration.outputs[row]);
+    compared.push_back(calibration.samples[row]);
+  }
+  const auto after = first_outputs(quantized, data, compared, how, run, "checking the quantized network");
+  report_outputs(before, after, compared, data, report);
+
+  const auto energies = compare_values(network, quantized, dequantized_names(placement, result.model.graph), data,
+                                       some_of(compared, kSamplesForLayers), how, run);
+  for (const Site& site : placement.sites) {
+    if (site.kind == SiteKind::kWeight) {
+      const QuantTensor& weight = sites.weights.at(site.name);
+      report.sites.push_back({site.name, site.kind, weight.params.bits,
+                              weight_sqnr(model.graph.initializers.at(site.name), weight)});
+    } else if (site.kind == SiteKind::kActivation && energies.contains(site.name)) {
+      const Energies& e = energies.at(site.name);
+      report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, sqnr_db(e.signal, e.noise)});
+    }
+  }
+  return result;
+}
+
+}  // namespace halftone

@@ -1,0 +1,59 @@
+// Post-training quantization from model to model.
+//
+//   QuantizeResult result = quantize(read_model(path), *calibration, {.weights = 8, .activations = 8}, run);
+//   write_model(result.model, "out.onnx");
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "halftone/base/run.h"
+#include "halftone/data/dataset.h"
+#include "halftone/export/placement.h"
+#include "halftone/graph/graph.h"
+#include "halftone/quant/plan.h"
+
+namespace halftone {
+
+struct QuantizeOptions {
+  int weights = 8;      // bits, 1..8
+  int activations = 8;  // bits, 2..8
+  std::string method = "auto";
+  std::string target = "onnxruntime";
+  bool full_range = false;     // 8-bit weights within [-127, 127] where the target's default is narrower
+  bool float_weights = false;  // weights of operators that stay in float are stored as they are
+  bool skip_broken = false;    // leave out samples that cannot be read
+  std::optional<QuantPlan> plan = {};
+  std::string plan_text = {};    // for the line in its error messages
+  std::string plan_source = {};
+  std::vector<std::string> fixes = {};  // SITE=BITS or SITE=float; SITE may hold * and ?
+};
+
+struct SiteReport {
+  std::string site;
+  SiteKind kind = SiteKind::kActivation;
+  int bits = 8;
+  double sqnr_db = 0;  // weight: of its rounding alone; activation: quantized network against the float one
+};
+
+struct QuantizeReport {
+  std::vector<SiteReport> sites;
+  std::vector<FloatOperator> float_operators;
+  size_t calibration_samples = 0;
+  size_t compared_samples = 0;        // of the figures below
+  std::optional<double> top1_before;  // percent, where there are labels
+  std::optional<double> top1_after;
+  double sqnr_db = 0;                 // of the first output
+};
+
+struct QuantizeResult {
+  Model model;
+  QuantizeReport report;
+};
+
+// data: samples to calibrate on, labels not needed. The result depends on the model, the data, the options and run.seed alone.
+// Throws Error naming the tensor, site or sample at fault; UsageError for options out of range.
+QuantizeResult quantize(const Model& model, const Dataset& data, const QuantizeOptions& options, const Run& run);
+
+}  // namespace halftone

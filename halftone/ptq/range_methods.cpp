@@ -1,0 +1,23 @@
+// Methods that only choose ranges.
+#include "halftone/ptq/method.h"
+
+namespace halftone {
+namespace {
+
+using enum WeightScale;
+
+HALFTONE_REGISTER(PtqMethod, "auto", "Min-max weights at 8 bits, least error below; least-error activations",
+                  "", "mse", kMinMax, kMse);
+HALFTONE_REGISTER(PtqMethod, "minmax", "The range of what was seen, weights and activations", "", "minmax", kMinMax,
+                  kMinMax);
+HALFTONE_REGISTER(PtqMethod, "ema", "Moving average of each batch's range",
+                  "Jacob et al. 2018, arXiv 1712.05877", "ema", kMinMax, kMinMax);
+HALFTONE_REGISTER(PtqMethod, "mse", "Least quantization error, weights and activations",
+                  "Li et al. 2021 (BRECQ), arXiv 2102.05426", "mse", kMse, kMse);
+HALFTONE_REGISTER(PtqMethod, "percentile", "Leaves out the outermost activations; least-error weights below 8 bits", "",
+                  "percentile", kMinMax, kMse);
+HALFTONE_REGISTER(PtqMethod, "entropy", "Keeps the activations' distribution (KL divergence); meant for 8 bits",
+                  "Migacz, 8-bit inference with TensorRT, GTC 2017", "entropy", kMinMax, kMse);
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,85 @@
+#include "halftone/ptq/site_bits.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace halftone {
+namespace {
+
+QuantSpec parse_fix_value(const std::string& fix, const std::string& value) {
+  QuantSpec spec;
+  if (value == "float") {
+    spec.bits = 32;
+    return spec;
+  }
+  const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), spec.bits);
+  if (code != std::errc() || end != value.data() + value.size())
+    throw UsageError("--fix ", fix, ": write it as SITE=BITS or SITE=float");
+  return spec;
+}
+
+void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) {
+  const size_t split = fix.rfind('=');
+  if (split == std::string::npos) throw UsageError("--fix ", fix, ": write it as SITE=BITS or SITE=float");
+  const std::string pattern = fix.substr(0, split);
+  const QuantSpec spec = parse_fix_value(fix, fix.substr(split + 1));
+  bool is_used = false;
+  for (auto& [site, present] : specs)
+    if (matches(pattern, site)) present = spec, is_used = true;
+  if (!is_used) throw UsageError("--fix ", fix, ": no site matches '", pattern, "'; halftone inspect lists the sites");
+}
+
+void require_expressible(const std::string& site, SiteKind kind, const QuantSpec& spec, const Profile& profile) {
+  if (spec.is_float()) return;
+  const bool is_weight = kind == SiteKind::kWeight;
+  const int least = is_weight ? 1 : 2;
+  if (spec.bits < least || spec.bits > 8)
+    throw UsageError("site '", site, "': ", spec.bits, " bits for ", is_weight ? "a weight" : "an activation", "; ", least,
+                     " to 8, or 32 for float");
+  if (!is_weight && spec.bits < 8 && profile.narrow_activation == NarrowActivation::kNone)
+    throw UsageError("site '", site, "': the target ", profile.name, " has no exact form of ", spec.bits,
+                     "-bit activations; use --activations 8");
+  const bool is_plain = !spec.scheme || *spec.scheme == (is_weight ? Scheme::kSymmetric : Scheme::kAffine);
+  if (!is_plain || !spec.channel_bits.empty())
+    throw UsageError("site '", site, "': quantize does not take ",
+                     is_plain ? "bits per channel" : "the scheme " + to_string(*spec.scheme), " yet");
+}
+
+}  // namespace
+
+bool matches(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] == '*') {
+    for (size_t skip = 0; skip <= name.size(); ++skip)
+      if (matches(pattern.substr(1), name.substr(skip))) return true;
+    return false;
+  }
+  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) && matches(pattern.substr(1), name.substr(1));
+}
+
+std::map<std::string, QuantSpec> site_specs(const Placement& placement, const Profile& profile,
+                                            const QuantizeOptions& options) {
+  if (options.weights != 32 && (options.weights < 1 || options.weights > 8))
+    throw UsageError("--weights ", options.weights, ": 1 to 8 bits, or 32 for float");
+  if (options.activations != 32 && (options.activations < 2 || options.activations > 8))
+    throw UsageError("--activations ", options.activations, ": 2 to 8 bits, or 32 for float");
+  std::map<std::string, QuantSpec> specs;
+  std::set<std::string> known;
+  for (const Site& site : placement.sites) {
+    if (site.kind == SiteKind::kBias) continue;
+    QuantSpec spec;
+    spec.bits = site.kind == SiteKind::kWeight ? options.weights : options.activations;
+    specs[site.name] = spec;
+    known.insert(site.name);
+  }
+  if (options.plan) {
+    require_known_sites(*options.plan, known, options.plan_text, options.plan_source);
+    for (const auto& [site, spec] : options.plan->sites) specs[site] = spec;
+  }
+  for (const std::string& fix : options.fixes) apply_fix(fix, specs);
+  for (const Site& site : placement.sites)
+    if (site.kind != SiteKind::kBias) require_expressible(site.name, site.kind, specs.at(site.name), profile);
+  return specs;
+}
+
+}  // namespace halftone

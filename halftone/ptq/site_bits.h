@@ -1,0 +1,22 @@
+// The bits of every site: defaults, then the plan, then --fix.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "halftone/export/placement.h"
+#include "halftone/ptq/quantize.h"
+#include "halftone/quant/spec.h"
+
+namespace halftone {
+
+// Spec of every weight and activation site of `placement`. Throws UsageError for bits that the target cannot express or a fix that
+// matches nothing, Error for a plan that names no site.
+std::map<std::string, QuantSpec> site_specs(const Placement& placement, const Profile& profile,
+                                            const QuantizeOptions& options);
+
+// Whether `name` matches `pattern`, where * stands for any characters and ? for one.
+bool matches(std::string_view pattern, std::string_view name);
+
+}  // namespace halftone

@@ -1,0 +1,146 @@
+#include "halftone/quant/plan.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "halftone/base/error.h"
+
+namespace halftone {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+
+// Line of the first place where `key` stands as a JSON string; 0 where it does not.
+size_t line_of(const std::string& text, const std::string& key) {
+  const size_t at = text.find(json(key).dump());
+  if (at == std::string::npos) return 0;
+  return 1 + static_cast<size_t>(std::count(text.begin(), text.begin() + static_cast<int64_t>(at), '\n'));
+}
+
+int bits_of(const json& value) {
+  if (!value.is_number_integer()) throw Error("bits must be a whole number, 1 to 16, or 32 for float; found ", value.dump());
+  const auto bits = value.get<int64_t>();
+  if ((bits < 1 || bits > 16) && bits != 32) throw Error("bits must be 1 to 16, or 32 for float; found ", bits);
+  return static_cast<int>(bits);
+}
+
+void read_range(const json& value, QuantSpec& spec) {
+  if (!value.is_array() || value.size() != 2 || !value[0].is_number() || !value[1].is_number())
+    throw Error("range must be two numbers, like [0, 3.5]; found ", value.dump());
+  spec.range_min = value[0].get<float>();
+  spec.range_max = value[1].get<float>();
+  if (!std::isfinite(*spec.range_min) || !std::isfinite(*spec.range_max) || *spec.range_min > 0 || *spec.range_max < 0 ||
+      *spec.range_min == *spec.range_max)
+    throw Error("range must hold 0 and more than it; found ", value.dump());
+}
+
+bool read_bool(const json& value, const std::string& key) {
+  if (!value.is_boolean()) throw Error(key, " must be true or false; found ", value.dump());
+  return value.get<bool>();
+}
+
+QuantSpec read_spec(const json& value) {
+  QuantSpec spec;
+  if (value == "float") {
+    spec.bits = 32;
+    return spec;
+  }
+  if (value.is_number()) {
+    spec.bits = bits_of(value);
+    return spec;
+  }
+  if (!value.is_object()) throw Error("a site is bits, \"float\" or an object; found ", value.dump());
+  for (const auto& [key, entry] : value.items()) {
+    if (key == "bits") spec.bits = bits_of(entry);
+    else if (key == "range") read_range(entry, spec);
+    else if (key == "per_channel") spec.per_channel = read_bool(entry, key);
+    else if (key == "signed") spec.is_signed = read_bool(entry, key);
+    else if (key == "scheme") {
+      spec.scheme = entry.is_string() ? scheme_from(entry.get<std::string>()) : std::nullopt;
+      if (!spec.scheme) throw Error("unknown scheme ", entry.dump(),
+                                    "; known are affine, symmetric, binary, ternary, power_of_two, codebook");
+    } else if (key == "channel_bits") {
+      if (!entry.is_array()) throw Error("channel_bits must be an array; found ", entry.dump());
+      for (const auto& bits : entry) spec.channel_bits.push_back(bits_of(bits));
+    } else {
+      throw Error("unknown key '", key, "'; known are bits, scheme, per_channel, signed, range, channel_bits");
+    }
+  }
+  return spec;
+}
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t changed = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+QuantPlan parse_plan(const std::string& text, const std::string& source) {
+  json root;
+  try {
+    root = json::parse(text);
+  } catch (const json::parse_error& error) {
+    throw Error("reading the plan '", source, "': ", error.what());
+  }
+  if (!root.is_object() || !root.contains("sites") || !root["sites"].is_object())
+    throw Error("reading the plan '", source, "': it is no object with an object \"sites\"");
+  for (const auto& [key, value] : root.items()) {
+    if (key == "format" ? value != "halftone-plan" : key == "version" ? value != kVersion : key != "sites")
+      throw Error("reading the plan '", source, "', line ", line_of(text, key), ": \"", key, "\": ", value.dump(),
+                  " is not understood; this program reads \"format\": \"halftone-plan\", \"version\": ", kVersion);
+  }
+  QuantPlan plan;
+  for (const auto& [site, value] : root["sites"].items()) {
+    try {
+      plan.sites[site] = read_spec(value);
+    } catch (const Error& error) {
+      throw Error("reading the plan '", source, "', line ", line_of(text, site), ": site '", site, "': ", error.what());
+    }
+  }
+  return plan;
+}
+
+void require_known_sites(const QuantPlan& plan, const std::set<std::string>& known, const std::string& text,
+                         const std::string& source) {
+  for (const auto& [site, spec] : plan.sites) {
+    if (known.contains(site)) continue;
+    const auto nearest = std::ranges::min_element(known, {}, [&](const auto& name) { return edit_distance(name, site); });
+    throw Error("the plan '", source, "', line ", line_of(text, site), ": the network has no site '", site, "'",
+                nearest == known.end() ? "" : "; did you mean '" + *nearest + "'?",
+                " (halftone inspect lists the sites)");
+  }
+}
+
+std::string to_json(const QuantPlan& plan) {
+  nlohmann::ordered_json root{{"format", "halftone-plan"}, {"version", kVersion}};
+  auto& sites = root["sites"] = nlohmann::ordered_json::object();
+  for (const auto& [site, spec] : plan.sites) {
+    if (spec.is_float()) {
+      sites[site] = "float";
+      continue;
+    }
+    nlohmann::ordered_json entry{{"bits", spec.bits}};
+    if (spec.scheme) entry["scheme"] = to_string(*spec.scheme);
+    if (spec.per_channel) entry["per_channel"] = *spec.per_channel;
+    if (spec.is_signed) entry["signed"] = *spec.is_signed;
+    if (spec.range_min && spec.range_max) entry["range"] = {*spec.range_min, *spec.range_max};
+    if (!spec.channel_bits.empty()) entry["channel_bits"] = spec.channel_bits;
+    sites[site] = entry.size() == 1 ? nlohmann::ordered_json(spec.bits) : entry;
+  }
+  return root.dump(1) + "\n";
+}
+
+}  // namespace halftone

@@ -1,0 +1,55 @@
+#include "halftone/quant/spec.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace halftone {
+namespace {
+
+constexpr std::array<std::pair<Scheme, const char*>, 6> kSchemes{{
+    {Scheme::kAffine, "affine"}, {Scheme::kSymmetric, "symmetric"}, {Scheme::kBinary, "binary"},
+    {Scheme::kTernary, "ternary"}, {Scheme::kPowerOfTwo, "power_of_two"}, {Scheme::kCodebook, "codebook"},
+}};
+
+constexpr float kLeastScale = 1e-8f;
+
+}  // namespace
+
+std::string to_string(Scheme scheme) {
+  for (const auto& [known, name] : kSchemes)
+    if (known == scheme) return name;
+  return "?";
+}
+
+std::optional<Scheme> scheme_from(const std::string& name) {
+  for (const auto& [scheme, known] : kSchemes)
+    if (known == name) return scheme;
+  return std::nullopt;
+}
+
+CodeRange full_range(int bits, bool is_signed) {
+  if (is_signed) return {-(1 << (bits - 1)), (1 << (bits - 1)) - 1};
+  return {0, static_cast<int32_t>((1u << bits) - 1)};
+}
+
+QuantParams affine_params(float low, float high, int bits, CodeRange range) {
+  low = std::min(low, 0.0f);
+  high = std::max(high, 0.0f);
+  QuantParams params{{1.0f}, {0}, -1, bits, range};
+  if (low < high) {
+    // In double, so that a range near the largest float does not overflow.
+    const double steps = range.qmax - range.qmin;
+    params.scales[0] = std::max(kLeastScale, static_cast<float>((static_cast<double>(high) - low) / steps));
+  }
+  const float below = std::nearbyint(low / params.scales[0]);
+  params.zero_points[0] = std::clamp(range.qmin - static_cast<int32_t>(below), range.qmin, range.qmax);
+  return params;
+}
+
+float symmetric_scale(float magnitude, CodeRange range) {
+  if (magnitude == 0) return 1.0f;
+  return std::max(kLeastScale, magnitude / static_cast<float>(range.qmax));
+}
+
+}  // namespace halftone
