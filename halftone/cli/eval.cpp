@@ -7,6 +7,7 @@
 #include "halftone/data/accuracy.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/data/npy.h"
+#include "halftone/graph/passes/passes.h"
 #include "halftone/onnx/lift.h"
 #include "halftone/onnx/reader.h"
 
@@ -17,6 +18,13 @@ struct Options {
   std::string model, against, outputs;
 };
 
+// What is computed once instead of for every batch; the function stays the same.
+Graph folded(const Model& model) {
+  Model result = lifted(model);
+  canonicalize(result.graph);
+  return std::move(result.graph);
+}
+
 void run_eval(const Options& options, const DataOptions& data_options, Session& session) {
   session.begin(options.model);
   const Model model = read_model(options.model);
@@ -26,7 +34,10 @@ void run_eval(const Options& options, const DataOptions& data_options, Session& 
 
   EvaluateOptions how{.skip_broken = data_options.skips_broken()};
   if (!options.outputs.empty()) how.outputs = options.outputs;
-  const Evaluation result = evaluate(lifted(model).graph, original ? &*original : nullptr, *data, how, session.run());
+  const Graph graph = folded(model);
+  std::optional<Graph> original_graph;
+  if (original) original_graph = folded(*original);
+  const Evaluation result = evaluate(graph, original_graph ? &*original_graph : nullptr, *data, how, session.run());
 
   auto& facts = session.facts();
   facts["samples"] = result.samples;

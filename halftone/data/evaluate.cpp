@@ -71,10 +71,10 @@ size_t batch_size_for(const Graph& graph) {
   return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 8, 32));
 }
 
-Evaluation evaluate(const Graph& graph, const Model* original, const Dataset& data, const EvaluateOptions& options,
+Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data, const EvaluateOptions& options,
                     const Run& run) {
   const auto runner = best_executor().make(graph);
-  const auto original_runner = original ? best_executor().make(original->graph) : nullptr;
+  const auto original_runner = original ? best_executor().make(*original) : nullptr;
   const LoadOptions how{.batch = batch_size_for(graph), .skip_broken = options.skip_broken};
   const auto lists = split_batches(all_samples(data), how.batch);
   const auto fed = graph.fed_inputs();

@@ -30,7 +30,7 @@ struct Evaluation {
 size_t batch_size_for(const Graph& graph);
 
 // graph, original (may be nullptr): opset 13 or later. Throws Error where a label is outside the outputs.
-Evaluation evaluate(const Graph& graph, const Model* original, const Dataset& data, const EvaluateOptions& options,
+Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data, const EvaluateOptions& options,
                     const Run& run);
 
 }  // namespace halftone

@@ -8,8 +8,6 @@
 namespace halftone {
 namespace {
 
-using Contents = std::unordered_map<std::string, SymbolicShape>;
-
 // Elements of a small integer constant, as contents.
 std::optional<SymbolicShape> contents_of(const Tensor& tensor) {
   if (tensor.dtype() != DType::kInt64 || tensor.rank() > 1 || tensor.count() > 64) return std::nullopt;
@@ -39,14 +37,14 @@ ValueType merged(const ValueType& inferred, const ValueType& declared) {
 
 }  // namespace
 
-std::map<std::string, Tensor> infer_shapes(Graph& graph) {
+ShapeFacts infer_shapes(Graph& graph) {
   std::unordered_map<std::string, ValueType> types;
   for (const Value& value : graph.inputs) types[value.name] = value.type;
   for (const auto& [name, tensor] : graph.initializers)
     if (!types.contains(name)) types[name] = type_of(tensor);
 
-  Contents contents;
-  std::map<std::string, Tensor> known;
+  ShapeFacts facts;
+  auto& [known, contents] = facts;
   for (const Node& node : graph.nodes) {
     std::vector<ValueType> inputs;
     std::vector<const Tensor*> constants;
@@ -88,7 +86,7 @@ std::map<std::string, Tensor> infer_shapes(Graph& graph) {
     output.type = merged(types[output.name], output.type);
     graph.value_types.erase(output.name);
   }
-  return known;
+  return facts;
 }
 
 }  // namespace halftone

@@ -5,10 +5,16 @@
 
 namespace halftone {
 
+// What is known of small integer values (shapes, axes) without running the graph, by name.
+struct ShapeFacts {
+  // Values known as a whole: fold_constants() puts them in place of their nodes.
+  std::map<std::string, Tensor> values;
+  // Element by element, where some may be unknown or symbolic.
+  std::map<std::string, SymbolicShape> elements;
+};
+
 // Fills graph.value_types, node by node, from the inputs' types and the operators' inference; what a file declared stays
-// where nothing better follows. Returns integer values that are known without running the graph (Shape of a tensor whose
-// dimensions are known, and arithmetic on it), by name: fold_constants() puts them in place of their nodes.
-// Throws Error naming the node where its inputs cannot fit.
-std::map<std::string, Tensor> infer_shapes(Graph& graph);
+// where nothing better follows. Throws Error naming the node where its inputs cannot fit.
+ShapeFacts infer_shapes(Graph& graph);
 
 }  // namespace halftone

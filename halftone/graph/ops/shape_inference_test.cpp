@@ -71,7 +71,7 @@ TEST(ShapeInference, ArithmeticOnSpatialSizesIsKnownUnderSymbolicBatch) {
       node("Concat", {"front", "doubled"}, {"sizes"}, {{"axis", int64_t{0}}}),
       node("Resize", {"x", "", "", "sizes"}, {"y"}),
   };
-  const auto known = infer_shapes(graph);
+  const auto known = infer_shapes(graph).values;
   ASSERT_TRUE(known.contains("doubled"));
   EXPECT_EQ(known.at("doubled"), int64s({10, 14}));
   EXPECT_EQ(to_string(*graph.value_types["y"].shape), "[batch,8,10,14]");

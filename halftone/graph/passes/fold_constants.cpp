@@ -65,13 +65,39 @@ bool use_known_values(Graph& graph, const std::map<std::string, Tensor>& known) 
   return graph.nodes.size() < before;
 }
 
+// A Reshape to [batch, -1, 8], computed from the input's own symbolic dimensions, becomes one to the constant [0, -1, 8].
+bool settle_reshapes(Graph& graph, const ShapeFacts& facts) {
+  bool changed = false;
+  for (Node& node : graph.nodes) {
+    const bool is_reshape = node.op_type == "Reshape" && node.domain.empty() && node.int_or("allowzero", 0) == 0;
+    if (!is_reshape || graph.constant(node.input(1))) continue;
+    const auto wanted = facts.elements.find(node.input(1));
+    const auto shape = graph.type(node.input(0)).shape;
+    if (wanted == facts.elements.end() || !shape) continue;
+    std::vector<int64_t> target;
+    for (size_t i = 0; i < wanted->second.size(); ++i) {
+      const Dim& dim = wanted->second[i];
+      const bool is_copied = !dim.symbol.empty() && i < shape->size() && (*shape)[i] == dim;
+      target.push_back(is_copied ? 0 : dim.known() ? dim.value : -1);
+    }
+    if (std::ranges::count(target, -1) > 1) continue;
+    node.inputs[1] = graph.unique_name(node.outputs[0] + "_shape");
+    const auto rank = static_cast<int64_t>(target.size());
+    graph.initializers[node.inputs[1]] = Tensor::of<int64_t>({rank}, std::move(target));
+    changed = true;
+  }
+  return changed;
+}
+
 }  // namespace
 
 void fold_constants(Graph& graph) {
   bool changed = true;
   while (changed) {
     changed = fold_nodes(graph);
-    changed = use_known_values(graph, infer_shapes(graph)) || changed;
+    const ShapeFacts facts = infer_shapes(graph);
+    changed = use_known_values(graph, facts.values) || changed;
+    changed = settle_reshapes(graph, facts) || changed;
   }
   remove_dead_code(graph);
 }
