@@ -19,7 +19,7 @@ using NamedTensors = std::map<std::string, Tensor>;
 struct OnnxCase {
   std::string group;  // node, light, simple, pytorch-operator, pytorch-converted
   std::string name;
-  std::filesystem::path folder;
+  std::filesystem::path model;
 };
 
 // Where the cases are, whether or not they are there.

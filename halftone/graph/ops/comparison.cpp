@@ -10,9 +10,9 @@ constexpr auto less = [](auto a, auto b) { return a < b; };
 constexpr auto less_or_equal = [](auto a, auto b) { return a <= b; };
 constexpr auto greater = [](auto a, auto b) { return a > b; };
 constexpr auto greater_or_equal = [](auto a, auto b) { return a >= b; };
-constexpr auto both = [](auto a, auto b) { return a && b; };
-constexpr auto either = [](auto a, auto b) { return a || b; };
-constexpr auto exactly_one = [](auto a, auto b) { return !a != !b; };
+constexpr auto both = [](auto a, auto b) { return a != 0 && b != 0; };
+constexpr auto either = [](auto a, auto b) { return a != 0 || b != 0; };
+constexpr auto exactly_one = [](auto a, auto b) { return (a != 0) != (b != 0); };
 
 Tensors equal_values(const KernelInputs& in) {
   if (in[0].dtype() != DType::kString) return compare<equal>(in);

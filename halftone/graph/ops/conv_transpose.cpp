@@ -24,9 +24,10 @@ class TransposedAttributes {
     if (output_padding_.size() != rank || (!output_shape_.empty() && output_shape_.size() != rank))
       throw Error("output_padding ", to_string(output_padding_), " and output_shape ",
                   to_string(output_shape_), " must have ", rank, " values");
-    for (int64_t padding : output_padding_)
-      if (padding < 0 || padding > kMostElements)
-        throw Error("output_padding has the value ", padding);
+    for (const auto* values : {&output_padding_, &output_shape_})
+      for (int64_t value : *values)
+        if (value < 0 || value > kMostElements)
+          throw Error("output_padding or output_shape has the value ", value);
   }
 
   Dim output(size_t axis, const Dim& input) const {
