@@ -26,9 +26,12 @@ Graph small_network() {
   graph.inputs.push_back({"image", {DType::kFloat, testing_ops::dims({"batch", 3, 8, 8})}, {}});
   graph.outputs.push_back({"logits", {}, {}});
   graph.initializers = {
-      {"conv.weight", random({4, 3, 3, 3})}, {"bn.scale", random({4})},
-      {"bn.bias", random({4})},              {"bn.mean", random({4})},
-      {"bn.variance", random_positive({4})}, {"fc.weight", random({5, 64})},
+      {"conv.weight", random({4, 3, 3, 3})},
+      {"bn.scale", random({4})},
+      {"bn.bias", random({4})},
+      {"bn.mean", random({4})},
+      {"bn.variance", random_positive({4})},
+      {"fc.weight", random({5, 64})},
       {"fc.bias", random({5})},
   };
   const std::vector<int64_t> ones{1, 1, 1, 1}, twos{2, 2};
@@ -130,7 +133,7 @@ TEST(Network, RejectsAnUnsupportedOperatorByNameAndNode) {
 TEST(Network, NamesTheNodeThatFailsAndItsShapes) {
   const Network network(small_network());
   try {
-    network.run({{"image", at::zeros({2, 3, 9, 9})}});
+    network.run({{"image", at::zeros({2, 3, 12, 12})}});
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("Gemm"));

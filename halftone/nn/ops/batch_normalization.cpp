@@ -7,14 +7,12 @@
 namespace halftone {
 namespace {
 
-// LibTorch averages the unbiased variance in, ONNX the batch's as it is: `kept` is what stays of
-// the old one.
-void remove_bias(at::Tensor& variance, const at::Tensor& kept, int64_t count) {
-  const at::NoGradGuard no_grad;
-  if (count < 2)
-    variance.copy_(kept);
-  else
-    variance.sub_(kept).mul_(static_cast<double>(count - 1) / static_cast<double>(count)).add_(kept);
+// LibTorch averages the unbiased variance in, ONNX the batch's as it is. `averaged` is what
+// LibTorch made of `kept`, what stays of the old variance, and a batch of `count` values.
+at::Tensor without_correction(const at::Tensor& averaged, const at::Tensor& kept, int64_t count) {
+  if (count < 2) return kept;
+  const double factor = static_cast<double>(count - 1) / static_cast<double>(count);
+  return kept + (averaged - kept) * factor;
 }
 
 // In a training run the batch's statistics are used, and the running ones (inputs 3 and 4) are
@@ -26,13 +24,16 @@ NnOutputs batch_normalization(const NnInputs& in) {
   const double momentum = in.node.float_or("momentum", 0.9f);
   const double epsilon = in.node.float_or("epsilon", 1e-5f);
   if (!is_training) return {at::batch_norm(x, scale, bias, in[3], in[4], false, 0, epsilon, false)};
-  const bool returns_statistics = in.node.outputs.size() > 1;
-  at::Tensor mean = returns_statistics ? in[3].clone() : in[3];
-  at::Tensor variance = returns_statistics ? in[4].clone() : in[4];
-  const at::Tensor kept = variance.detach() * momentum;
-  at::Tensor y = at::batch_norm(x, scale, bias, mean, variance, true, 1 - momentum, epsilon, false);
-  remove_bias(variance, kept, x.numel() / std::max<int64_t>(1, variance.numel()));
-  return {y, mean, variance};
+  // Copies, since the backward pass wants what it was given unchanged.
+  const at::Tensor mean = in[3].detach().clone(), averaged = in[4].detach().clone();
+  const at::Tensor kept = averaged * momentum;
+  at::Tensor y = at::batch_norm(x, scale, bias, mean, averaged, true, 1 - momentum, epsilon, false);
+  const int64_t count = x.numel() / std::max<int64_t>(1, averaged.numel());
+  const at::Tensor variance = without_correction(averaged, kept, count);
+  if (in.node.outputs.size() > 1) return {y, mean, variance};
+  in[3].detach().copy_(mean);
+  in[4].detach().copy_(variance);
+  return {y};
 }
 
 HALFTONE_REGISTER(NnOp, "BatchNormalization", or_reference<batch_normalization>);
