@@ -3,8 +3,8 @@
 //   NnOutputs relu(const NnInputs& in) { return {at::relu(in[0])}; }
 //   HALFTONE_REGISTER(NnOp, "Relu", relu);
 //
-// Same conventions as graph/op.h: the form of opset 13 or later, older and newer places of an argument both read.
-// docs/extending.md shows how one is added.
+// Same conventions as graph/op.h: the form of opset 13 or later, older and newer places of an
+// argument both read. docs/extending.md shows how one is added.
 #pragma once
 
 #include <ATen/core/Tensor.h>

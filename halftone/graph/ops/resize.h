@@ -1,5 +1,5 @@
-// What a Resize node asks of every axis. Of its inputs only roi, scales and sizes are read; x itself
-// may be left out (nullptr), its shape is given.
+// What a Resize node asks of every axis. Of its inputs only roi, scales and sizes are read; x may
+// be left out (nullptr), its shape is given.
 #pragma once
 
 #include <vector>

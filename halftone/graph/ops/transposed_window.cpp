@@ -23,8 +23,7 @@ TransposedWindow::TransposedWindow(const Node& node, std::vector<int64_t> kernel
 }
 
 Dim TransposedWindow::output(size_t axis, const Dim& input) const {
-  if (input.known() && window_.kernel[axis] >= 0)
-    return Dim::of(resolved(axis, input.value).input);
+  if (input.known() && window_.kernel[axis] >= 0) return Dim::of(resolved(axis, input.value).input);
   return output_shape_.empty() ? Dim{} : Dim::of(output_shape_[axis]);
 }
 

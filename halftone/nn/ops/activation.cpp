@@ -16,8 +16,8 @@ NnOutputs clip(const NnInputs& in) {
   if (in.node.has("min")) low = at::full({}, in.node.float_or("min", 0), x.options());
   if (in.node.has("max")) high = at::full({}, in.node.float_or("max", 0), x.options());
   if (!low && !high) return {x};
-  const bool is_plain = x.is_floating_point() && !(low && low->requires_grad()) &&
-                        !(high && high->requires_grad());
+  const bool is_plain =
+      x.is_floating_point() && !(low && low->requires_grad()) && !(high && high->requires_grad());
   if (!is_plain) return {at::clamp(x, low, high)};
   // With numbers instead of tensors LibTorch has one vectorised pass.
   std::optional<at::Scalar> low_number, high_number;
@@ -33,9 +33,7 @@ NnOutputs leaky_relu(const NnInputs& in) {
 }
 
 // The slope broadcasts, other than at::prelu's.
-NnOutputs prelu(const NnInputs& in) {
-  return {at::where(in[0].lt(0), in[0].mul(in[1]), in[0])};
-}
+NnOutputs prelu(const NnInputs& in) { return {at::where(in[0].lt(0), in[0].mul(in[1]), in[0])}; }
 
 NnOutputs elu(const NnInputs& in) { return {at::elu(in[0], in.node.float_or("alpha", 1))}; }
 

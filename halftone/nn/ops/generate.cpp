@@ -30,7 +30,8 @@ NnOutputs shape_of(const NnInputs& in) {
   };
   const int64_t start = bound(in.node.int_or("start", 0));
   const int64_t end = std::max(start, bound(in.node.int_or("end", rank)));
-  const auto sizes = in[0].sizes().slice(static_cast<size_t>(start), static_cast<size_t>(end - start));
+  const auto sizes =
+      in[0].sizes().slice(static_cast<size_t>(start), static_cast<size_t>(end - start));
   return {integers(sizes.vec(), in[0].device())};
 }
 

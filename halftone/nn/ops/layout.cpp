@@ -102,9 +102,9 @@ NnOutputs depth_to_space(const NnInputs& in) {
                 w = x.size(3);
   const std::string mode = in.node.string_or("mode", "DCR");
   if (mode != "DCR" && mode != "CRD") throw Error("mode is '", mode, "'; known are DCR and CRD");
-  const at::Tensor blocks =
-      mode == "DCR" ? x.reshape({n, b, b, c, h, w}).permute({0, 3, 4, 1, 5, 2})
-                    : x.reshape({n, c, b, b, h, w}).permute({0, 1, 4, 2, 5, 3});
+  const at::Tensor blocks = mode == "DCR"
+                                ? x.reshape({n, b, b, c, h, w}).permute({0, 3, 4, 1, 5, 2})
+                                : x.reshape({n, c, b, b, h, w}).permute({0, 1, 4, 2, 5, 3});
   return {blocks.reshape({n, c, h * b, w * b})};
 }
 

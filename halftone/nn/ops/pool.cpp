@@ -59,10 +59,8 @@ NnOutputs max_pool(const NnInputs& in) {
 }
 
 at::Tensor native_average(const at::Tensor& x, const WindowLists& w, bool counts_padding) {
-  if (x.dim() == 3)
-    return at::avg_pool1d(x, w.kernel, w.strides, w.padding, false, counts_padding);
-  if (x.dim() == 4)
-    return at::avg_pool2d(x, w.kernel, w.strides, w.padding, false, counts_padding);
+  if (x.dim() == 3) return at::avg_pool1d(x, w.kernel, w.strides, w.padding, false, counts_padding);
+  if (x.dim() == 4) return at::avg_pool2d(x, w.kernel, w.strides, w.padding, false, counts_padding);
   return at::avg_pool3d(x, w.kernel, w.strides, w.padding, false, counts_padding);
 }
 

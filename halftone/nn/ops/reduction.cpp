@@ -37,9 +37,7 @@ NnOutputs reduce(const NnInputs& in) {
   return in[0].numel() == 0 ? via_reference(in) : NnOutputs{f(reduction_of(in))};
 }
 
-at::Tensor sum(const Reduction& r) {
-  return at::sum(r.x, r.axes, r.keeps_dims, r.x.scalar_type());
-}
+at::Tensor sum(const Reduction& r) { return at::sum(r.x, r.axes, r.keeps_dims, r.x.scalar_type()); }
 at::Tensor mean(const Reduction& r) { return at::mean(r.x, r.axes, r.keeps_dims); }
 at::Tensor largest(const Reduction& r) { return at::amax(r.x, r.axes, r.keeps_dims); }
 at::Tensor smallest(const Reduction& r) { return at::amin(r.x, r.axes, r.keeps_dims); }
