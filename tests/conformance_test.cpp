@@ -26,6 +26,7 @@ struct Judged {
 };
 constexpr Judged kJudged[] = {
     {"reference", 950},
+    {"libtorch", 930},
 };
 
 // Cases that are not asked of an executor, or of any where it is "". The name stands for every case
@@ -82,6 +83,19 @@ std::string unsupported_operators(const Executor& executor, const Graph& graph) 
   std::string result;
   for (const std::string& name : names) result += (result.empty() ? "" : ", ") + name;
   return result.empty() ? "something in the graph" : result;
+}
+
+// A type among a case's values that the executor has no tensors for, or "".
+std::string unsupported_type(const Executor& executor, const std::vector<OnnxCaseData>& all) {
+  if (executor.name != "libtorch") return "";
+  for (const OnnxCaseData& data : all) {
+    std::vector<DType> types;
+    for (const auto& [name, tensor] : data.inputs) types.push_back(tensor.dtype());
+    for (const Tensor& tensor : data.outputs) types.push_back(tensor.dtype());
+    for (DType dtype : types)
+      if (bits_of(dtype) < 8 || dtype == DType::kFloat8E8M0) return name_of(dtype);
+  }
+  return "";
 }
 
 // What is wrong with the values, or "". Tolerances are those of ONNX's own runner; whole numbers
@@ -209,6 +223,8 @@ void run_case(const Executor& executor, const OnnxCase& onnx_case, Totals& total
     if (onnx_case.group != "node" && !lift(model)) return leave_out("needs lift");
     const std::string missing = unsupported_operators(executor, model.graph);
     if (!missing.empty()) return leave_out("unsupported: " + missing);
+    const std::string type = unsupported_type(executor, read_data(onnx_case, model));
+    if (!type.empty()) return leave_out("unsupported: tensors of type " + type);
     ++totals.run[onnx_case.group];
     EXPECT_EQ(failure(executor, model, onnx_case, totals), "");
   } catch (const std::exception& error) {

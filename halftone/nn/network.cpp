@@ -88,7 +88,8 @@ void Network::run_step(const Step& step, std::vector<at::Tensor>& values, bool t
     throw Error("running ", step.node->label(), " on ", described(values, step.inputs), ": ", error.what());
   }
   for (size_t k = 0; k < step.outputs.size() && k < outputs.size(); ++k)
-    if (step.outputs[k] >= 0) values[static_cast<size_t>(step.outputs[k])] = std::move(outputs[k]);
+    if (step.outputs[k] >= 0)  // what has no tensor input is made on the CPU
+      values[static_cast<size_t>(step.outputs[k])] = outputs[k].to(device_);
 }
 
 TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {

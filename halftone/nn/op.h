@@ -1,10 +1,10 @@
 // The LibTorch form of an operator: what Network calls, differentiable where the operator is.
 //
-//   std::vector<at::Tensor> relu(const NnInputs& in) { return {at::relu(in[0])}; }
+//   NnOutputs relu(const NnInputs& in) { return {at::relu(in[0])}; }
 //   HALFTONE_REGISTER(NnOp, "Relu", relu);
 //
-// Same conventions as graph/op.h: the form of opset 13 or later, older and newer places of an argument both read.
-// docs/extending.md shows how one is added.
+// Same conventions as graph/op.h: the form of opset 13 or later, older and newer places of an
+// argument both read. docs/extending.md shows how one is added.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,6 +17,8 @@
 #include "halftone/graph/graph.h"
 
 namespace halftone {
+
+using NnOutputs = std::vector<at::Tensor>;
 
 struct NnInputs {
   const Node& node;
@@ -32,8 +34,8 @@ struct NnInputs {
 
 struct NnOp {
   static constexpr const char* kKind = "operator";
-  std::string name;                                     // op_type in the ONNX domain
-  std::vector<at::Tensor> (*run)(const NnInputs&);      // throws Error (or c10::Error) on bad input
+  std::string name;                   // op_type in the ONNX domain
+  NnOutputs (*run)(const NnInputs&);  // throws Error (or c10::Error) on bad input
 };
 
 // nullptr where it is not registered or of another domain.

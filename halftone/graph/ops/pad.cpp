@@ -1,12 +1,16 @@
 // Pad: constant, reflect, edge and wrap; negative pads cut off.
-#include "halftone/graph/ops/arguments.h"
+#include "halftone/graph/ops/pad.h"
+
 #include "halftone/graph/ops/strided.h"
 #include "halftone/graph/ops/tensor_builder.h"
 
 namespace halftone {
 namespace {
 
-// Begins for every axis, then ends; nullopt where they are not known.
+int64_t modulo(int64_t a, int64_t b) { return (a % b + b) % b; }
+
+}  // namespace
+
 std::optional<std::vector<int64_t>> all_pads(const IntsArgument& pads, const IntsArgument& axes,
                                              size_t rank) {
   if (!pads.is_given) throw Error("pads are missing");
@@ -32,6 +36,21 @@ std::optional<std::vector<int64_t>> all_pads(const IntsArgument& pads, const Int
   return result;
 }
 
+int64_t source_position(int64_t at, int64_t size, const std::string& mode) {
+  if (at >= 0 && at < size) return at;
+  if (mode == "constant") return -1;
+  if (size == 0) throw Error("an empty axis cannot be padded by ", mode);
+  if (mode == "edge") return at < 0 ? 0 : size - 1;
+  if (mode == "wrap") return modulo(at, size);
+  if (mode != "reflect")
+    throw Error("mode is '", mode, "'; known are constant, reflect, edge, wrap");
+  if (size == 1) return 0;
+  const int64_t folded = modulo(at, 2 * size - 2);
+  return folded < size ? folded : 2 * size - 2 - folded;
+}
+
+namespace {
+
 void infer(InferenceContext& context) {
   const ValueType& x = context.input(0);
   if (!x.shape) return context.set_output(0, x.dtype, std::nullopt);
@@ -48,23 +67,6 @@ void infer(InferenceContext& context) {
     shape[i] = dim.known() ? Dim::of(dim.value + total) : total == 0 ? dim : Dim{};
   }
   context.set_output(0, x.dtype, std::move(shape));
-}
-
-int64_t modulo(int64_t a, int64_t b) { return (a % b + b) % b; }
-
-// The position along an axis of `size` that stands at `at`, which may be outside; -1 for the
-// constant.
-int64_t source_position(int64_t at, int64_t size, const std::string& mode) {
-  if (at >= 0 && at < size) return at;
-  if (mode == "constant") return -1;
-  if (size == 0) throw Error("an empty axis cannot be padded by ", mode);
-  if (mode == "edge") return at < 0 ? 0 : size - 1;
-  if (mode == "wrap") return modulo(at, size);
-  if (mode != "reflect")
-    throw Error("mode is '", mode, "'; known are constant, reflect, edge, wrap");
-  if (size == 1) return 0;
-  const int64_t folded = modulo(at, 2 * size - 2);
-  return folded < size ? folded : 2 * size - 2 - folded;
 }
 
 Tensors pad(const KernelInputs& in) {

@@ -25,6 +25,8 @@ struct ResampledAxis {
   int64_t input = 1, output = 1;
   double scale = 1;
   double roi_begin = 0, roi_end = 1;  // of tf_crop_and_resize, in parts of the axis
+
+  bool stays() const { return scale == 1 && output == input && roi_begin == 0 && roi_end == 1; }
 };
 
 struct Tap {

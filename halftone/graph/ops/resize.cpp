@@ -1,10 +1,11 @@
 // Resize: shapes and sizes here, positions and weights in resampling.
+#include "halftone/graph/ops/resize.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "halftone/graph/ops/arguments.h"
 #include "halftone/graph/ops/numbers.h"
-#include "halftone/graph/ops/resampling.h"
 
 namespace halftone {
 namespace {
@@ -121,8 +122,21 @@ void apply_roi(const KernelInputs& in, std::vector<ResampledAxis>& axes,
   }
 }
 
-std::vector<ResampledAxis> resampled_axes(const KernelInputs& in, const Shape& output) {
-  const Shape& input = in[0].shape();
+}  // namespace
+
+Shape resized_shape(const KernelInputs& in, const Shape& input) {
+  std::vector<ValueType> types;
+  for (const Tensor* value : in.values) types.push_back(value ? type_of(*value) : ValueType{});
+  types.at(0) = {DType::kFloat, symbolic(input)};
+  InferenceContext context(in.node, std::move(types), {in.values.begin(), in.values.end()}, {});
+  infer(context);
+  const auto shape = context.outputs().at(0).static_shape();
+  if (!shape) throw Error("the output's shape does not follow from the inputs");
+  return *shape;
+}
+
+std::vector<ResampledAxis> resampled_axes(const KernelInputs& in, const Shape& input,
+                                          const Shape& output) {
   std::vector<ResampledAxis> result;
   for (size_t i = 0; i < input.size(); ++i)
     result.push_back({.input = input[i],
@@ -142,6 +156,8 @@ std::vector<ResampledAxis> resampled_axes(const KernelInputs& in, const Shape& o
   }
   return result;
 }
+
+namespace {
 
 // x with one axis resampled; `inner` elements lie between neighbours along it.
 std::vector<double> resample(const std::vector<double>& x, const ResampledAxis& axis, int64_t inner,
@@ -173,11 +189,9 @@ Tensors resize(const KernelInputs& in) {
   const double extrapolated = in.node.float_or("extrapolation_value", 0);
   std::vector<double> y = x.to_vector<double>();
   int64_t inner = 1;
-  const std::vector<ResampledAxis> axes = resampled_axes(in, type.shape);
+  const std::vector<ResampledAxis> axes = resampled_axes(in, x.shape(), type.shape);
   for (size_t i = axes.size(); i-- > 0; inner *= axes[i].output) {
-    const bool stays = axes[i].scale == 1 && axes[i].output == axes[i].input &&
-                       axes[i].roi_begin == 0 && axes[i].roi_end == 1;
-    if (!stays) y = resample(y, axes[i], inner, options, extrapolated);
+    if (!axes[i].stays()) y = resample(y, axes[i], inner, options, extrapolated);
   }
   if (is_floating(type.dtype)) return {stored(type.dtype, type.shape, y)};
   return {stored(type.dtype, type.shape, std::vector<int64_t>(y.begin(), y.end()))};

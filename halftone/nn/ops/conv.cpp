@@ -1,30 +1,101 @@
-#include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/convolution.h>
-#include <ATen/ops/matmul.h>
+// Conv and ConvTranspose over 1, 2 or 3 spatial axes.
+#include <ATen/ATen.h>
 
-#include "halftone/nn/op.h"
-#include "halftone/nn/ops/window.h"
+#include <algorithm>
+
+#include "halftone/graph/ops/transposed_window.h"
+#include "halftone/nn/ops/reference.h"
+#include "halftone/nn/ops/sliding.h"
 
 namespace halftone {
 namespace {
 
-// [N, C, spatial...] * [O, C/groups, kernel...] -> [N, O, spatial...]; 1, 2 or 3 spatial axes.
-std::vector<at::Tensor> conv(const NnInputs& in) {
-  at::Tensor x = in[0];
-  const at::Tensor& weight = in[1];
-  if (x.dim() < 3 || weight.dim() != x.dim()) throw Error("the input and the weight must have the same rank, 3 to 5");
-  const Window window = read_window(in.node, x.sizes().slice(2).vec(), weight.sizes().slice(2).vec());
-  std::vector<int64_t> padding = window.begin;
-  if (!window.is_symmetric()) {
-    x = at::constant_pad_nd(x, window.reversed_pads(), 0);
-    padding.assign(padding.size(), 0);
-  }
-  const std::vector<int64_t> no_output_padding(padding.size(), 0);
-  return {at::convolution(x, weight, in.has(2) ? std::optional<at::Tensor>(in[2]) : std::nullopt, window.strides,
-                          padding, window.dilations, false, no_output_padding, in.node.int_or("group", 1))};
+void require_ranks(const at::Tensor& x, const at::Tensor& weight) {
+  if (x.dim() < 3 || x.dim() > 5 || weight.dim() != x.dim())
+    throw Error("the input has ", x.dim(), " dimensions and the weight ", weight.dim(),
+                "; both must have the same number, 3 to 5");
 }
 
-HALFTONE_REGISTER(NnOp, "Conv", conv);
+// kernel_shape says what the weight's shape says already.
+void require_kernel(const Node& node, const std::vector<int64_t>& kernel) {
+  const auto declared = node.ints_or("kernel_shape", kernel);
+  if (declared != kernel)
+    throw Error("kernel_shape is ", to_string(declared), ", but the weight's is ",
+                to_string(kernel));
+}
+
+std::optional<at::Tensor> bias_of(const NnInputs& in) {
+  return in.has(2) ? std::optional(in[2]) : std::nullopt;
+}
+
+// [N, C, spatial...] * [O, C/groups, kernel...] -> [N, O, spatial...]
+NnOutputs conv(const NnInputs& in) {
+  at::Tensor x = in[0];
+  const at::Tensor& weight = in[1];
+  require_ranks(x, weight);
+  const std::vector<int64_t> kernel = weight.sizes().slice(2).vec();
+  require_kernel(in.node, kernel);
+  const auto axes = resolved_axes(window_attributes(in.node, kernel), x.sizes().vec());
+  WindowLists window = lists_of(axes);
+  if (!is_symmetric(axes)) {
+    x = padded_to_windows(x, axes, 0);
+    window.padding.assign(axes.size(), 0);
+  }
+  const std::vector<int64_t> no_output_padding(axes.size(), 0);
+  return {at::convolution(x, weight, bias_of(in), window.strides, window.padding, window.dilations,
+                          false, no_output_padding, in.node.int_or("group", 1))};
+}
+
+// What LibTorch calls output padding: rows of the output that padding alone does not explain.
+// nullopt where it cannot express them.
+std::optional<std::vector<int64_t>> output_padding(const std::vector<WindowAxis>& axes) {
+  std::vector<int64_t> result;
+  for (const WindowAxis& axis : axes) {
+    const int64_t reach = (axis.output - 1) * axis.stride + axis.extent() - 2 * axis.pad_begin;
+    const int64_t rest = axis.input - reach;
+    if (rest < 0 || rest >= std::max(axis.stride, axis.dilation)) return std::nullopt;
+    result.push_back(rest);
+  }
+  return result;
+}
+
+// Everything that the windows write, then cut or extended to what is asked for.
+at::Tensor transposed_and_cut(const NnInputs& in, const std::vector<WindowAxis>& axes,
+                              const WindowLists& window) {
+  const std::vector<int64_t> zeros(axes.size(), 0);
+  const at::Tensor full = at::convolution(in[0], in[1], {}, window.strides, zeros, window.dilations,
+                                          true, zeros, in.node.int_or("group", 1));
+  std::vector<int64_t> pads;
+  for (size_t i = axes.size(); i-- > 0;) {
+    pads.push_back(-axes[i].pad_begin);
+    pads.push_back(axes[i].input + axes[i].pad_begin - full.size(static_cast<int64_t>(i) + 2));
+  }
+  const at::Tensor y = at::constant_pad_nd(full, pads, 0);
+  if (!in.has(2)) return y;
+  std::vector<int64_t> channels(static_cast<size_t>(y.dim()), 1);
+  channels[1] = y.size(1);
+  return y + in[2].reshape(channels);
+}
+
+// [N, C, spatial...] * [C, O/groups, kernel...] -> [N, O, spatial...]
+NnOutputs conv_transpose(const NnInputs& in) {
+  const at::Tensor &x = in[0], &weight = in[1];
+  require_ranks(x, weight);
+  const std::vector<int64_t> kernel = weight.sizes().slice(2).vec();
+  require_kernel(in.node, kernel);
+  const TransposedWindow transposed(in.node, kernel);
+  std::vector<WindowAxis> axes;
+  for (size_t i = 0; i < kernel.size(); ++i)
+    axes.push_back(transposed.resolved(i, x.size(static_cast<int64_t>(i) + 2)));
+  const WindowLists window = lists_of(axes);
+  const auto rest = output_padding(axes);
+  if (!rest) return {transposed_and_cut(in, axes, window)};
+  return {at::convolution(x, weight, bias_of(in), window.strides, window.padding, window.dilations,
+                          true, *rest, in.node.int_or("group", 1))};
+}
+
+HALFTONE_REGISTER(NnOp, "Conv", or_reference<conv>);
+HALFTONE_REGISTER(NnOp, "ConvTranspose", or_reference<conv_transpose>);
 
 }  // namespace
 }  // namespace halftone

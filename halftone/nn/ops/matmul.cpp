@@ -1,12 +1,17 @@
+// MatMul, Gemm and Einsum.
 #include <ATen/ATen.h>
 
-#include "halftone/nn/op.h"
+#include <algorithm>
+
+#include "halftone/nn/ops/reference.h"
 
 namespace halftone {
 namespace {
 
+NnOutputs matmul(const NnInputs& in) { return {at::matmul(in[0], in[1])}; }
+
 // alpha * op(A) * op(B) + beta * C
-std::vector<at::Tensor> gemm(const NnInputs& in) {
+NnOutputs gemm(const NnInputs& in) {
   const at::Tensor a = in.node.int_or("transA", 0) ? in[0].t() : in[0];
   const at::Tensor b = in.node.int_or("transB", 0) ? in[1].t() : in[1];
   const float alpha = in.node.float_or("alpha", 1);
@@ -15,8 +20,16 @@ std::vector<at::Tensor> gemm(const NnInputs& in) {
   return {at::addmm(in[2], a, b, beta, alpha)};
 }
 
-HALFTONE_REGISTER(NnOp, "Gemm", gemm);
-HALFTONE_REGISTER(NnOp, "MatMul", [](const NnInputs& in) { return std::vector{at::matmul(in[0], in[1])}; });
+// ONNX allows spaces where LibTorch does not.
+NnOutputs einsum(const NnInputs& in) {
+  std::string equation = in.node.string_or("equation", "");
+  std::erase(equation, ' ');
+  return {at::einsum(equation, at::TensorList(in.values.data(), in.values.size()))};
+}
+
+HALFTONE_REGISTER(NnOp, "MatMul", or_reference<matmul>);
+HALFTONE_REGISTER(NnOp, "Gemm", on_floats<gemm>);
+HALFTONE_REGISTER(NnOp, "Einsum", or_reference<einsum>);
 
 }  // namespace
 }  // namespace halftone

@@ -1,36 +1,50 @@
+// Pad: constant, reflect, edge and wrap; negative pads cut off.
+#include "halftone/graph/ops/pad.h"
+
 #include <ATen/ATen.h>
 
-#include "halftone/nn/op.h"
+#include "halftone/nn/ops/arguments.h"
+#include "halftone/nn/ops/reference.h"
 
 namespace halftone {
 namespace {
 
-// Pads of every axis as at::constant_pad_nd takes them: last axis first, begin and end.
-std::vector<int64_t> reversed_pads(const NnInputs& in) {
-  const auto pads = in.ints(1);
-  const int64_t rank = in[0].dim();
-  std::vector<int64_t> axes;
-  if (in.has(3)) axes = in.ints(3);
-  else for (int64_t axis = 0; axis < rank; ++axis) axes.push_back(axis);
-  if (pads.size() != 2 * axes.size()) throw Error(pads.size(), " pads for ", axes.size(), " axes");
-  std::vector<int64_t> result(static_cast<size_t>(2 * rank), 0);
-  for (size_t i = 0; i < axes.size(); ++i) {
-    const int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
-    if (axis < 0 || axis >= rank) throw Error("axis ", axes[i], " is out of range");
-    result[static_cast<size_t>(2 * (rank - 1 - axis))] = pads[i];
-    result[static_cast<size_t>(2 * (rank - 1 - axis) + 1)] = pads[i + axes.size()];
+at::Tensor padded_by_constant(const NnInputs& in, const std::vector<int64_t>& pads) {
+  std::vector<int64_t> reversed;  // last axis first, begin and end
+  const size_t rank = pads.size() / 2;
+  for (size_t i = rank; i-- > 0;) {
+    reversed.push_back(pads[i]);
+    reversed.push_back(pads[i + rank]);
   }
-  return result;
+  const at::Scalar value = in.has(2) ? in[2].item() : at::Scalar(in.node.float_or("value", 0));
+  return at::constant_pad_nd(in[0], reversed, value);
 }
 
-std::vector<at::Tensor> pad(const NnInputs& in) {
+// One axis read at other positions.
+at::Tensor padded_axis(const at::Tensor& x, int64_t axis, int64_t begin, int64_t end,
+                       const std::string& mode) {
+  if (begin == 0 && end == 0) return x;
+  const int64_t size = x.size(axis);
+  std::vector<int64_t> at;
+  for (int64_t i = -begin; i < size + end; ++i) at.push_back(source_position(i, size, mode));
+  const at::Tensor positions = at::tensor(at, at::TensorOptions(at::kLong)).to(x.device());
+  return at::index_select(x, axis, positions);
+}
+
+NnOutputs pad(const NnInputs& in) {
   const std::string mode = in.node.string_or("mode", "constant");
-  if (mode != "constant") throw Error("mode '", mode, "' is not supported");
-  const at::Scalar value = in.has(2) ? in[2].item() : at::Scalar(0);
-  return {at::constant_pad_nd(in[0], reversed_pads(in), value)};
+  const auto axes = ints_argument(in, 3, "axes");
+  const auto rank = static_cast<size_t>(in[0].dim());
+  const auto given = ints_argument(in, 1, "pads");
+  const auto pads = all_pads({given.has_value(), given}, {axes.has_value(), axes}, rank).value();
+  if (mode == "constant") return {padded_by_constant(in, pads)};
+  at::Tensor y = in[0];
+  for (size_t i = 0; i < rank; ++i)
+    y = padded_axis(y, static_cast<int64_t>(i), pads[i], pads[i + rank], mode);
+  return {y};
 }
 
-HALFTONE_REGISTER(NnOp, "Pad", pad);
+HALFTONE_REGISTER(NnOp, "Pad", or_reference<pad>);
 
 }  // namespace
 }  // namespace halftone

@@ -8,19 +8,22 @@
 namespace halftone {
 namespace {
 
-// The parameter brought to a shape that broadcasts against x: one value, one an index of `axis`, or one a block along it.
+// The parameter brought to a shape that broadcasts against x: one value, one an index of `axis`, or
+// one a block along it.
 at::Tensor spread(const NnInputs& in, const at::Tensor& parameter, const at::Tensor& x) {
   if (parameter.numel() == 1 && parameter.dim() <= 1) return parameter.reshape({});
   int64_t axis = in.node.int_or("axis", 1);
   if (axis < 0) axis += x.dim();
-  if (axis < 0 || axis >= x.dim()) throw Error("axis ", axis, " is out of range for ", x.dim(), " axes");
+  if (axis < 0 || axis >= x.dim())
+    throw Error("axis ", axis, " is out of range for ", x.dim(), " axes");
   const int64_t block = in.node.int_or("block_size", 0);
   if (parameter.dim() == 1 && block == 0) {
     std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
     shape[static_cast<size_t>(axis)] = parameter.numel();
     return parameter.reshape(shape);
   }
-  if (block <= 0) throw Error("a scale of shape ", to_string(parameter.sizes().vec()), " needs a block_size");
+  if (block <= 0)
+    throw Error("a scale of shape ", to_string(parameter.sizes().vec()), " needs a block_size");
   return parameter.repeat_interleave(block, axis).narrow(axis, 0, x.size(axis));
 }
 
@@ -33,29 +36,35 @@ struct Storage {
 
 Storage storage_of(const NnInputs& in) {
   const auto declared = static_cast<DType>(in.node.int_or("output_dtype", 0));
-  const DType dtype = declared != DType::kUndefined ? declared : in.has(2) ? dtype_of(in[2].scalar_type()) : DType::kUint8;
+  const DType dtype = declared != DType::kUndefined ? declared
+                      : in.has(2)                   ? dtype_of(in[2].scalar_type())
+                                                    : DType::kUint8;
   if (is_floating(dtype)) return {scalar_type_of(dtype), {}, true};
   const int bits = bits_of(dtype);
-  if (!is_integer(dtype) || bits > 16) throw Error("quantizing to ", name_of(dtype), " is not defined");
+  if (!is_integer(dtype) || bits > 16)
+    throw Error("quantizing to ", name_of(dtype), " is not defined");
   const bool is_signed = is_signed_integer(dtype);
-  const CodeRange range = is_signed ? CodeRange{-(1 << (bits - 1)), (1 << (bits - 1)) - 1} : CodeRange{0, (1 << bits) - 1};
+  const CodeRange range = is_signed ? CodeRange{-(1 << (bits - 1)), (1 << (bits - 1)) - 1}
+                                    : CodeRange{0, (1 << bits) - 1};
   return {bits < 8 ? (is_signed ? at::kChar : at::kByte) : scalar_type_of(dtype), range};
 }
 
 template <typename Code>
-at::Tensor quantize_fast(const at::Tensor& x, float scale, int32_t zero_point, const Storage& storage) {
+at::Tensor quantize_fast(const at::Tensor& x, float scale, int32_t zero_point,
+                         const Storage& storage) {
   const at::Tensor values = x.contiguous();
   at::Tensor codes = at::empty(x.sizes(), x.options().dtype(storage.type));
-  quantize_values<Code>({values.const_data_ptr<float>(), static_cast<size_t>(values.numel())}, scale, zero_point,
-                        storage.range, codes.data_ptr<Code>());
+  quantize_values<Code>({values.const_data_ptr<float>(), static_cast<size_t>(values.numel())},
+                        scale, zero_point, storage.range, codes.data_ptr<Code>());
   return codes;
 }
 
-std::vector<at::Tensor> quantize_linear(const NnInputs& in) {
+NnOutputs quantize_linear(const NnInputs& in) {
   const at::Tensor& x = in[0];
   const Storage storage = storage_of(in);
   const bool per_tensor = in[1].numel() == 1;
-  const bool is_plain = per_tensor && x.scalar_type() == at::kFloat && in[1].scalar_type() == at::kFloat && x.is_cpu();
+  const bool is_plain = per_tensor && x.scalar_type() == at::kFloat &&
+                        in[1].scalar_type() == at::kFloat && x.is_cpu();
   if (is_plain && !storage.is_float) {
     const auto scale = in[1].item<float>();
     const int32_t zero_point = in.has(2) ? in[2].item<int32_t>() : 0;
@@ -79,14 +88,18 @@ at::Tensor dequantize_fast(const at::Tensor& codes, float scale, int32_t zero_po
   return values;
 }
 
-std::vector<at::Tensor> dequantize_linear(const NnInputs& in) {
+NnOutputs dequantize_linear(const NnInputs& in) {
   const at::Tensor& codes = in[0];
   const at::ScalarType type = in[1].scalar_type();
-  if (in[1].numel() == 1 && type == at::kFloat && codes.is_cpu()) {
+  const bool is_plain = in[1].numel() == 1 && type == at::kFloat && codes.is_cpu();
+  if (is_plain && !in[1].requires_grad()) {
     const auto scale = in[1].item<float>();
-    const int32_t zero_point = in.has(2) && !at::isFloatingType(in[2].scalar_type()) ? in[2].item<int32_t>() : 0;
-    if (codes.scalar_type() == at::kByte) return {dequantize_fast<uint8_t>(codes, scale, zero_point)};
-    if (codes.scalar_type() == at::kChar) return {dequantize_fast<int8_t>(codes, scale, zero_point)};
+    const int32_t zero_point =
+        in.has(2) && !at::isFloatingType(in[2].scalar_type()) ? in[2].item<int32_t>() : 0;
+    if (codes.scalar_type() == at::kByte)
+      return {dequantize_fast<uint8_t>(codes, scale, zero_point)};
+    if (codes.scalar_type() == at::kChar)
+      return {dequantize_fast<int8_t>(codes, scale, zero_point)};
   }
   if (at::isFloatingType(codes.scalar_type()))
     return {(codes.to(at::kFloat) * spread(in, in[1].to(at::kFloat), codes)).to(type)};
