@@ -1,5 +1,5 @@
 # The project's commands; each sets up what it needs. `make help` lists them.
-.PHONY: help demo test bench lint fuzz setup build clean
+.PHONY: help demo test lint fuzz setup build clean
 
 PRESET ?= release
 JOBS ?= $(shell nproc)
@@ -7,7 +7,6 @@ JOBS ?= $(shell nproc)
 help:
 	@echo "make demo   build, quantize a digit classifier, evaluate it before and after"
 	@echo "make test   build and run every test (some need ../shared and skip without it)"
-	@echo "make bench  run the benchmarks; ratios only"
 	@echo "make lint   clang-tidy on changed files"
 	@echo "make fuzz   run every fuzz target for 60 s"
 	@echo "make setup  install what is missing: system packages (as root), .venv with LibTorch and the judges"
@@ -25,10 +24,6 @@ demo: setup
 
 test: build
 	@scripts/run_tests build/release
-
-bench: setup
-	@cmake --preset bench > /dev/null && ninja -C build/release -j $(JOBS)
-	@bench/run
 
 lint: setup
 	@scripts/lint
