@@ -17,8 +17,8 @@
 namespace halftone {
 namespace {
 
-constexpr size_t kComparedSamples = 256;
-constexpr size_t kSamplesForLayers = 64;
+constexpr size_t kComparedSamples = 128;
+constexpr size_t kSamplesForLayers = 32;
 constexpr size_t kCorrectionSamples = 64;
 
 // So many of the calibrated samples, evenly spread.
