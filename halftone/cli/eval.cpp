@@ -1,12 +1,9 @@
 #include <iostream>
 
-#include "halftone/base/ordered_parallel.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
-#include "halftone/data/accuracy.h"
 #include "halftone/data/evaluate.h"
-#include "halftone/data/npy.h"
 #include "halftone/graph/passes/passes.h"
 #include "halftone/onnx/lift.h"
 #include "halftone/onnx/reader.h"

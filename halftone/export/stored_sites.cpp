@@ -27,15 +27,9 @@ int told_bits(const json& entry) {
 
 // Width of what a Q writes: of the Clip behind it, else of its type.
 int clip_width(const Graph& graph, const std::string& codes) {
-  for (const Node& node : graph.nodes) {
-    if (node.op_type != "Clip" || node.input(0) != codes) continue;
-    const Tensor* low = graph.constant(node.input(1));
-    const Tensor* high = graph.constant(node.input(2));
-    if (!low || !high || !is_integer(low->dtype())) continue;
-    int bits = 1;
-    while ((int64_t{1} << bits) <= high->item<int64_t>() - low->item<int64_t>()) ++bits;
-    return bits;
-  }
+  for (const Node& node : graph.nodes)
+    if (node.input(0) == codes)
+      if (const int bits = clipped_width(graph, node)) return bits;
   return 0;
 }
 

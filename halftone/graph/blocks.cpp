@@ -4,12 +4,10 @@
 #include <set>
 #include <unordered_map>
 
+#include "halftone/graph/cost.h"
+
 namespace halftone {
 namespace {
-
-bool is_weighted(const Node& node) {
-  return node.op_type == "Conv" || node.op_type == "ConvTranspose" || node.op_type == "Gemm" || node.op_type == "MatMul";
-}
 
 // Values that depend on a fed input.
 std::set<std::string> fed_values(const Graph& graph) {

@@ -40,30 +40,33 @@ uint64_t macs_of(const Graph& graph, const Node& node, const Tensor* weight) {
   return 0;
 }
 
-bool is_weighted(const Node& node) {
-  return node.op_type == "Conv" || node.op_type == "ConvTranspose" || node.op_type == "Gemm" || node.op_type == "MatMul";
-}
-
 // Bits of the activation that a node reads: of the Q (and Clip) behind its DequantizeLinear.
 int activation_bits(const Graph& graph, const std::unordered_map<std::string, const Node*>& maker, const std::string& input) {
   const auto dequantizer = maker.find(input);
   if (dequantizer == maker.end() || dequantizer->second->op_type != "DequantizeLinear") return 32;
   const std::string& codes = dequantizer->second->inputs[0];
   const auto before = maker.find(codes);
-  if (before != maker.end() && before->second->op_type == "Clip") {
-    const Tensor* low = graph.constant(before->second->input(1));
-    const Tensor* high = graph.constant(before->second->input(2));
-    if (low && high && is_integer(low->dtype())) {
-      int bits = 1;
-      while ((int64_t{1} << bits) <= high->item<int64_t>() - low->item<int64_t>()) ++bits;
-      return bits;
-    }
-  }
+  const int clipped = before == maker.end() ? 0 : clipped_width(graph, *before->second);
+  if (clipped) return clipped;
   const int bits = halftone::bits_of(graph.type(codes).dtype);
   return bits > 0 ? bits : 8;
 }
 
 }  // namespace
+
+bool is_weighted(const Node& node) {
+  return node.op_type == "Conv" || node.op_type == "ConvTranspose" || node.op_type == "Gemm" || node.op_type == "MatMul";
+}
+
+int clipped_width(const Graph& graph, const Node& clip) {
+  if (clip.op_type != "Clip") return 0;
+  const Tensor* low = graph.constant(clip.input(1));
+  const Tensor* high = graph.constant(clip.input(2));
+  if (!low || !high || !is_integer(low->dtype())) return 0;
+  int bits = 1;
+  while ((int64_t{1} << bits) <= high->item<int64_t>() - low->item<int64_t>()) ++bits;
+  return bits;
+}
 
 int stored_width(const Tensor& codes) {
   const int container = bits_of(codes.dtype());

@@ -36,6 +36,12 @@ Cost cost_of(const Graph& graph, const std::map<std::string, int>& site_bits = {
 // receives the initializer's name.
 const Tensor* weight_behind(const Graph& graph, const std::string& input, std::string* name);
 
+// Conv, ConvTranspose, Gemm, MatMul: operators that multiply by a weight.
+bool is_weighted(const Node& node);
+
+// Width of what an integer Clip with constant bounds lets through; 0 where `clip` is none.
+int clipped_width(const Graph& graph, const Node& clip);
+
 // The smallest width that holds the codes of an integer tensor: the type's own at 4 bits and below, else by the values.
 int stored_width(const Tensor& codes);
 
