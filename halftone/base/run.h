@@ -7,8 +7,10 @@
 // The library prints nothing itself: it reports through the Run.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,6 +34,13 @@ struct Run {
   uint64_t seed = 0;
   int threads = 1;
   Reporter* reporter = nullptr;  // not owned; nullptr: silent
+  std::string checkpoint = {};   // folder of what is done so far (base/checkpoint.h); empty: none
+  bool resume = false;           // go on from `checkpoint`
+  uint64_t memory_bytes = 0;     // what the process may take; 0: no limit. Caches spill to files within a part of it
+  // When to stop between blocks or epochs with the best so far. What is computed until then never depends on the clock.
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
+
+  bool is_time_up() const { return deadline && std::chrono::steady_clock::now() >= *deadline; }
 
   // The random stream of one purpose, independent of the order of work.
   Rng rng(std::string_view purpose) const { return Rng(seed, purpose); }

@@ -125,7 +125,13 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--fix", q.fixes, "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")->type_name("SITE=BITS");
   app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
   app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
-  auto session = std::make_shared<Session>(app);
+  ReconstructionOptions& r = q.reconstruction;
+  const std::string learned = "Methods that learn";
+  app.add_option("--iterations", r.iterations, "Steps a unit; default: 500 to 5000 by the network's size")->group(learned);
+  app.add_option("--batch", r.batch, "Samples a step; default 32, or 16 for large networks")->group(learned);
+  app.add_option("--rounding-weight", r.rounding_weight, "Lambda, which drives rounding to 0 or 1; default 0.01, 0.1 with depthwise layers")->group(learned);
+  app.add_flag("--fisher", r.uses_fisher, "Weight errors by the gradient of the network's output")->group(learned);
+  auto session = std::make_shared<Session>(app, LongJob{});
   set_example(app, "halftone quantize resnet20.onnx -o resnet20-w8a8.onnx --data cifar10/train --preprocess cifar10 --limit 512");
   return [=] { run_quantize(*options, *data, *session); };
 }

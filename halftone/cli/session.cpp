@@ -71,12 +71,25 @@ Session::Session(CLI::App& app) {
   app.add_option("--json", json_path_, "Write the same facts as JSON")->type_name("FILE")->group(group);
 }
 
+Session::Session(CLI::App& app, LongJob) : Session(app) {
+  const std::string group = "Long jobs";
+  app.add_option("--checkpoint", run_.checkpoint, "Folder that keeps what is done, so that a kill loses little")->type_name("DIR")->group(group);
+  app.add_flag("--resume", run_.resume, "Go on from --checkpoint; gives the bytes of an undisturbed run")->group(group);
+  app.add_option("--time-budget", time_budget_, "Stop after this long with the best so far: 90s, 20m, 2h")->type_name("TIME")->group(group);
+  app.add_option("--memory", memory_, "What the process may take: 2GB; cached data beyond a part of it goes to files")->type_name("SIZE")->group(group);
+}
+
 double Session::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
 void Session::begin(const std::string& model) {
   start_ = std::chrono::steady_clock::now();
+  if (run_.resume && run_.checkpoint.empty()) throw UsageError("--resume needs --checkpoint DIR");
+  if (!memory_.empty()) run_.memory_bytes = parse_size_bytes(memory_);
+  if (!time_budget_.empty())
+    run_.deadline = start_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                 std::chrono::duration<double>(parse_duration_seconds(time_budget_)));
   facts_["halftone"] = HALFTONE_VERSION;
   facts_["model"] = model;
   facts_["seconds"] = 0.0;

@@ -30,9 +30,13 @@ class Terminal : public Reporter {
   std::chrono::steady_clock::time_point drawn_{};
 };
 
+// A verb that works for minutes or more: it also gets --checkpoint, --resume, --time-budget and --memory.
+struct LongJob {};
+
 class Session {
  public:
   explicit Session(CLI::App& app);
+  Session(CLI::App& app, LongJob);
 
   const Run& run() const { return run_; }
   nlohmann::ordered_json& facts() { return facts_; }
@@ -45,7 +49,7 @@ class Session {
  private:
   Terminal terminal_;
   Run run_;
-  std::string json_path_;
+  std::string json_path_, time_budget_, memory_;
   nlohmann::ordered_json facts_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };

@@ -5,19 +5,10 @@
 #include <unordered_map>
 
 #include "halftone/graph/cost.h"
+#include "halftone/graph/subgraph.h"
 
 namespace halftone {
 namespace {
-
-// Values that depend on a fed input.
-std::set<std::string> fed_values(const Graph& graph) {
-  std::set<std::string> fed;
-  for (const Value& input : graph.fed_inputs()) fed.insert(input.name);
-  for (const Node& node : graph.nodes)
-    if (std::ranges::any_of(node.inputs, [&](const auto& name) { return fed.contains(name); }))
-      fed.insert(node.outputs.begin(), node.outputs.end());
-  return fed;
-}
 
 std::string label_of(const Node& node) { return node.name.empty() ? node.outputs[0] : node.name; }
 

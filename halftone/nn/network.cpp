@@ -102,6 +102,8 @@ TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {
     if (how.capture.contains(name)) result[name] = value;
   };
   for (const auto& [slot, constant] : constants_) values[static_cast<size_t>(slot)] = constant;
+  for (const auto& [name, value] : how.initializers)
+    if (const auto found = slots_.find(name); found != slots_.end()) values[static_cast<size_t>(found->second)] = value;
   for (const auto& [name, value] : inputs) {
     const auto found = slots_.find(name);
     at::Tensor fed = value.to(device_);

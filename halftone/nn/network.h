@@ -26,6 +26,8 @@ using TensorMap = std::map<std::string, at::Tensor>;
 struct NetworkRun {
   // BatchNormalization uses the batch's statistics and updates the running ones; Dropout drops.
   bool training = false;
+  // Tensors that take the place of initializers in this run, by name: weights that are computed from what is trained.
+  TensorMap initializers = {};
   // Values, of any place in the graph, that are returned beside the outputs.
   std::set<std::string> capture = {};
   // Called with the name and value of everything that is computed or fed, in the order of the graph.

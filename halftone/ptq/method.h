@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "halftone/base/registry.h"
+#include "halftone/ptq/reconstruction.h"
 #include "halftone/quant/weight_scales.h"
 
 namespace halftone {
@@ -17,6 +19,7 @@ struct PtqMethod {
   WeightScale weights_at_8_bits;
   WeightScale weights_below;
   bool corrects_bias;             // empirical bias correction after rounding
+  std::vector<Reconstruction> walks = {};  // learned rounding and scales, in this order
 };
 
 }  // namespace halftone

@@ -1,6 +1,7 @@
 #include "halftone/ptq/quantize.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "halftone/data/accuracy.h"
 #include "halftone/data/evaluate.h"
@@ -39,12 +40,37 @@ std::vector<size_t> zero_to(size_t count) {
 Placement settled_placement(const Graph& graph, const Profile& profile, const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs) {
   Placement placement = place(graph, profile, {});
-  specs = site_specs(placement, profile, options);
+  specs = site_specs(graph, placement, profile, options);
   std::set<std::string> keep_float;
   for (const auto& [site, spec] : specs)
     if (spec.is_float()) keep_float.insert(site);
   if (!keep_float.empty()) placement = place(graph, profile, keep_float);
   return placement;
+}
+
+// What a result depends on, for the checkpoint.
+std::map<std::string, std::string> facts_of(const Model& model, const Dataset& data, const QuantizeOptions& options,
+                                            const Run& run) {
+  std::string content;
+  for (const auto& [name, tensor] : model.graph.initializers) {
+    const auto bytes = tensor.bytes();
+    content += name + fingerprint({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+  std::string names;
+  for (size_t i = 0; i < data.size(); ++i) names += data.name(i) + "\n";
+  std::string fixes;
+  for (const std::string& fix : options.fixes) fixes += fix + " ";
+  const ReconstructionOptions& learned = options.reconstruction;
+  return {{"model", fingerprint(content)},
+          {"data", text(data.size(), " samples, ", fingerprint(names))},
+          {"method", options.method},
+          {"target", options.target},
+          {"bits", text("weights ", options.weights, ", activations ", options.activations, options.full_range ? ", full range" : "")},
+          {"plan", options.plan ? fingerprint(options.plan_text) : "none"},
+          {"fixes", fixes},
+          {"seed", std::to_string(run.seed)},
+          {"learning", text("iterations ", learned.iterations, ", batch ", learned.batch, ", lambda ", learned.rounding_weight,
+                            ", rate ", learned.rounding_learning_rate, learned.uses_fisher ? ", Fisher" : "")}};
 }
 
 // The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
@@ -124,6 +150,13 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   QuantizedSites sites;
   sites.activations = activation_params(placement, calibration, specs, profile, run.threads);
   sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
+  const Checkpoint checkpoint(run, method.walks.empty() ? std::map<std::string, std::string>{} : facts_of(model, data, options, run));
+  std::vector<UnitReport> units;
+  for (size_t i = 0; i < method.walks.size(); ++i) {
+    const auto found = reconstruct(model.graph, placement, sites, method.walks[i], options.reconstruction, data, calibration.samples,
+                                   how, checkpoint, text("walk-", i, "-unit"), run);
+    units.insert(units.end(), found.begin(), found.end());
+  }
   const QdqOptions form{.float_weights = options.float_weights};
   QuantizeResult result{write_qdq(model, placement, sites, profile, form), {}};
   if (method.corrects_bias) {
@@ -136,6 +169,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   result.model.set_metadata("halftone.seed", std::to_string(run.seed));
 
   QuantizeReport& report = result.report;
+  report.units = std::move(units);
   report.float_operators = placement.float_operators;
   report.calibration_samples = calibration.samples.size();
   const Network quantized(result.model.graph);

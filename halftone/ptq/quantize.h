@@ -12,6 +12,7 @@
 #include "halftone/data/dataset.h"
 #include "halftone/export/placement.h"
 #include "halftone/graph/graph.h"
+#include "halftone/ptq/reconstruction.h"
 #include "halftone/quant/plan.h"
 
 namespace halftone {
@@ -28,6 +29,7 @@ struct QuantizeOptions {
   std::string plan_text = {};    // for the line in its error messages
   std::string plan_source = {};
   std::vector<std::string> fixes = {};  // SITE=BITS or SITE=float; SITE may hold * and ?
+  ReconstructionOptions reconstruction = {};  // of methods that learn
 };
 
 struct SiteReport {
@@ -45,6 +47,7 @@ struct QuantizeReport {
   std::optional<double> top1_before;  // percent, where there are labels
   std::optional<double> top1_after;
   double sqnr_db = 0;                 // of the first output
+  std::vector<UnitReport> units;      // what was learned, in order
 };
 
 struct QuantizeResult {

@@ -45,6 +45,27 @@ void require_expressible(const std::string& site, SiteKind kind, const QuantSpec
                      is_plain ? "bits per channel" : "the scheme " + to_string(*spec.scheme), " yet");
 }
 
+// The first and the last weighted layer and what they read keep 8 bits where the others get fewer: a small part of the network that
+// costs most of the accuracy.
+void widen_ends(const Placement& placement, const Graph& graph, std::map<std::string, QuantSpec>& specs) {
+  const Site* first = nullptr;
+  const Site* last = nullptr;
+  for (const Site& site : placement.sites) {
+    if (site.kind != SiteKind::kWeight) continue;
+    if (!first || site.node < first->node) first = &site;
+    if (!last || site.node > last->node) last = &site;
+  }
+  for (const Site* end : {first, last}) {
+    if (!end) continue;
+    const Node& node = graph.nodes[static_cast<size_t>(end->node)];
+    const Site* input = placement.find(node.inputs[0], SiteKind::kActivation);
+    std::vector<std::string> sites{end->name, node.inputs[0], input ? input->shares_with : ""};
+    if (end == last) sites.push_back(node.outputs[0]);
+    for (const std::string& site : sites)
+      if (const auto spec = specs.find(site); spec != specs.end() && spec->second.bits < 8) spec->second.bits = 8;
+  }
+}
+
 }  // namespace
 
 bool matches(std::string_view pattern, std::string_view name) {
@@ -57,7 +78,7 @@ bool matches(std::string_view pattern, std::string_view name) {
   return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) && matches(pattern.substr(1), name.substr(1));
 }
 
-std::map<std::string, QuantSpec> site_specs(const Placement& placement, const Profile& profile,
+std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement, const Profile& profile,
                                             const QuantizeOptions& options) {
   if (options.weights != 32 && (options.weights < 1 || options.weights > 8))
     throw UsageError("--weights ", options.weights, ": 1 to 8 bits, or 32 for float");
@@ -72,6 +93,7 @@ std::map<std::string, QuantSpec> site_specs(const Placement& placement, const Pr
     specs[site.name] = spec;
     known.insert(site.name);
   }
+  widen_ends(placement, graph, specs);
   if (options.plan) {
     require_known_sites(*options.plan, known, options.plan_text, options.plan_source);
     for (const auto& [site, spec] : options.plan->sites) specs[site] = spec;

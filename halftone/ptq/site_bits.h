@@ -1,4 +1,4 @@
-// The bits of every site: defaults, then the plan, then --fix.
+// The bits of every site: defaults (8 for the first and the last layer), then the plan, then --fix.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@ namespace halftone {
 
 // Spec of every weight and activation site of `placement`. Throws UsageError for bits that the target cannot express or a fix that
 // matches nothing, Error for a plan that names no site.
-std::map<std::string, QuantSpec> site_specs(const Placement& placement, const Profile& profile,
+std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement, const Profile& profile,
                                             const QuantizeOptions& options);
 
 // Whether `name` matches `pattern`, where * stands for any characters and ? for one.

@@ -1,0 +1,30 @@
+// Methods that learn rounding, and scales of activations, from unlabelled samples.
+#include "halftone/ptq/method.h"
+
+namespace halftone {
+namespace {
+
+using enum WeightScale;
+using Unit = Reconstruction::Unit;
+
+HALFTONE_REGISTER(PtqMethod, "adaround", "Learns whether each weight rounds up or down, layer by layer",
+                  "Nagel et al. 2020, arXiv 2004.10568", "mse", kMinMax, kMse, false,
+                  {{.unit = Unit::kLayer}});
+
+// Weights first, facing float activations, then the scales of activations: the authors' two phases.
+HALFTONE_REGISTER(PtqMethod, "brecq", "Learns rounding block by block, then the scales of activations",
+                  "Li et al. 2021, arXiv 2102.05426", "mse", kMinMax, kMse, false,
+                  {{.quantizes_activations = false, .skips_first = true},
+                   {.learns_rounding = false,
+                    .learns_steps = true,
+                    .step_learning_rate = 4e-4,
+                    .normalizes_step_gradient = false,
+                    .error_exponent = 2.4,
+                    .iterations_share = 0.25}});
+
+HALFTONE_REGISTER(PtqMethod, "qdrop", "Learns rounding and scales together while activations drop their quantization at random",
+                  "Wei et al. 2022, arXiv 2203.05740", "mse", kMinMax, kMse, false,
+                  {{.learns_steps = true, .keep = 0.5f}});
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,58 @@
+#include "halftone/ptq/quantized_region.h"
+
+#include <ATen/ops/full.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "halftone/nn/tensors.h"
+
+namespace halftone {
+
+QuantizedRegion::QuantizedRegion(const Graph& graph, Region region, const Placement& placement, const QuantizedSites& sites)
+    : region_(std::move(region)), network_(subgraph(graph, region_)) {
+  std::set<std::string> read, made;
+  for (int i : region_.nodes) {
+    const Node& node = graph.nodes[static_cast<size_t>(i)];
+    read.insert(node.inputs.begin(), node.inputs.end());
+    made.insert(node.outputs.begin(), node.outputs.end());
+  }
+  for (const Site& site : placement.sites) {
+    if (site.kind == SiteKind::kWeight && read.contains(site.name) && sites.weights.contains(site.name))
+      weight_sites_.push_back(site.name);
+    if (site.kind != SiteKind::kActivation || !made.contains(site.name)) continue;
+    const QuantParams& params = sites.activations.at(site.name);
+    quantizers_[site.name] = {site.shares_with, activation_sites_.size(), params.zero_points[0], params.range};
+    activation_sites_.push_back(site.name);
+    if (std::ranges::find(owners_, site.shares_with) == owners_.end()) owners_.push_back(site.shares_with);
+  }
+}
+
+TensorMap QuantizedRegion::run(const TensorMap& inputs, const RegionQuantizers& quantizers) const {
+  NetworkRun how{.initializers = quantizers.weights};
+  how.replace = [&](const std::string& name, const at::Tensor& value) {
+    const auto found = quantizers_.find(name);
+    if (found == quantizers_.end()) return at::Tensor();
+    const ActivationQuantizer& q = found->second;
+    const auto step = quantizers.steps.find(q.owner);
+    if (step == quantizers.steps.end()) return at::Tensor();
+    const double qmax = std::max(1, q.range.qmax - q.zero_point);
+    const double elements = static_cast<double>(value.numel()) * quantizers.normalized_over;
+    const double factor = quantizers.normalized_over ? 1 / std::sqrt(elements * qmax) : 1.0;
+    const Keep keep{quantizers.keep, quantizers.seeds.empty() ? 0 : quantizers.seeds[q.index]};
+    return fake_quantize(value, step->second, q.zero_point, q.range, factor, keep);
+  };
+  return network_.run(inputs, how);
+}
+
+RegionQuantizers hard_quantizers(const QuantizedRegion& region, const QuantizedSites& sites) {
+  RegionQuantizers result;
+  for (const std::string& name : region.weight_sites())
+    result.weights[name] = to_torch(dequantize_tensor(sites.weights.at(name)));
+  for (const std::string& owner : region.owners())
+    result.steps[owner] = at::full({1}, sites.activations.at(owner).scales[0], at::kFloat);
+  return result;
+}
+
+}  // namespace halftone
