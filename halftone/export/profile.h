@@ -27,6 +27,7 @@ struct Profile {
   bool has_integer_bias;           // int32 with a DQ; else float
   NarrowActivation narrow_activation;
   CodeRange eight_bit_weights;     // codes of 8-bit weights
+  bool is_packed = false;          // weights stored in their bits (export/compact.h)
 };
 
 // Codes of a weight of `bits`: the profile's at 8 bits ([-127, 127] with full_range), [-2^(b-1), 2^(b-1)-1] below,

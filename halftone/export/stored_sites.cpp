@@ -25,6 +25,15 @@ int told_bits(const json& entry) {
   return entry.is_object() && found != entry.end() && found->is_number_integer() ? found->get<int>() : 0;
 }
 
+std::vector<int> told_channel_bits(const json& entry) {
+  const auto found = entry.find("channel_bits");
+  std::vector<int> bits;
+  if (found != entry.end() && found->is_array())
+    for (const json& value : *found)
+      if (value.is_number_integer()) bits.push_back(value.get<int>());
+  return bits;
+}
+
 // Width of what a Q writes: of the Clip behind it, else of its type.
 int clip_width(const Graph& graph, const std::string& codes) {
   for (const Node& node : graph.nodes)
@@ -45,7 +54,7 @@ std::map<std::string, StoredSite> stored_sites(const Model& model) {
   std::map<std::string, StoredSite> sites;
   const json told = metadata_sites(model);
   for (const auto& [name, entry] : told.items())
-    if (told_bits(entry) > 0) sites[name] = {entry.value("kind", "weight"), told_bits(entry), false};
+    if (told_bits(entry) > 0) sites[name] = {entry.value("kind", "weight"), told_bits(entry), false, told_channel_bits(entry)};
   if (!sites.empty()) return sites;
   const Graph& graph = model.graph;
   for (const Node& node : graph.nodes) {
@@ -53,7 +62,7 @@ std::map<std::string, StoredSite> stored_sites(const Model& model) {
       const int clipped = clip_width(graph, node.outputs[0]);
       const Tensor* zero_point = graph.constant(node.input(2));
       const int container = zero_point ? bits_of(zero_point->dtype()) : 8;
-      sites[node.input(0)] = {"activation", clipped ? clipped : container, false};
+      sites[node.input(0)] = {"activation", clipped ? clipped : container};
     } else if (node.op_type == "DequantizeLinear") {
       const Tensor* codes = graph.constant(node.input(0));
       if (codes && codes->dtype() != DType::kInt32)

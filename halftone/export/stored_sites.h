@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "halftone/graph/graph.h"
 
@@ -16,6 +17,7 @@ struct StoredSite {
   std::string kind;      // "weight" or "activation"
   int bits = 8;
   bool is_inferred = false;  // from the values present, not told by metadata, a Clip or the type
+  std::vector<int> channel_bits = {};  // of each output channel, where they differ
 };
 
 // By site name; sites of files that are not ours are named after the stored tensor.

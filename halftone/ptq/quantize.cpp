@@ -5,6 +5,7 @@
 
 #include "halftone/data/accuracy.h"
 #include "halftone/data/evaluate.h"
+#include "halftone/export/compact.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
 #include "halftone/nn/network.h"
@@ -195,6 +196,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
       report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, sqnr_db(e.signal, e.noise)});
     }
   }
+  if (profile.is_packed) result.model = pack(result.model);
   return result;
 }
 

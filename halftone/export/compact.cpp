@@ -1,0 +1,233 @@
+#include "halftone/export/compact.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "halftone/export/packed_weight.h"
+#include "halftone/export/short_names.h"
+#include "halftone/export/stored_sites.h"
+#include "halftone/graph/cost.h"
+#include "halftone/graph/links.h"
+#include "halftone/graph/passes/passes.h"
+#include "halftone/graph/subgraph.h"
+#include "halftone/onnx/versions.h"
+
+namespace halftone {
+namespace {
+
+constexpr const char* kOpsetKey = "halftone.unpacked_opset";
+// What the nodes that unpack bit planes take in the file; below this gain a weight stays int8.
+constexpr size_t kLeastGainBytes = 300;
+
+bool is_dequantized_constant(const Graph& graph, const Node& node, DType dtype) {
+  if (node.op_type != "DequantizeLinear" || !node.domain.empty()) return false;
+  const Tensor* codes = graph.constant(node.input(0));
+  return codes && codes->dtype() == dtype;
+}
+
+// Our files name the codes of a weight after the weight.
+std::string site_name(const std::string& codes) {
+  constexpr std::string_view kSuffix = "_quantized";
+  return codes.ends_with(kSuffix) ? codes.substr(0, codes.size() - kSuffix.size()) : codes;
+}
+
+// Writes the record of `sites`; none where it would be empty.
+void write_site_records(Model& model, const std::map<std::string, StoredSite>& sites) {
+  std::erase_if(model.metadata, [](const auto& entry) { return entry.first == "halftone.sites"; });
+  nlohmann::ordered_json record = nlohmann::ordered_json::object();
+  for (const auto& [name, site] : sites) {
+    auto& entry = record[site_name(name)] = {{"kind", site.kind}, {"bits", site.bits}};
+    if (!site.channel_bits.empty()) entry["channel_bits"] = site.channel_bits;
+  }
+  if (!record.empty()) model.set_metadata("halftone.sites", record.dump());
+}
+
+// One width for all channels, or one for each along `axis` where they differ.
+std::vector<int> widths_of(const Tensor& codes, const StoredSite* told, int axis) {
+  if (told && told->channel_bits.size() > 1 && axis >= 0) return told->channel_bits;
+  return {told ? told->bits : stored_width(codes)};
+}
+
+void pack_weights(Model& model, const std::map<std::string, StoredSite>& told, int64_t& opset) {
+  Graph& graph = model.graph;
+  std::set<std::string> done;
+  std::vector<Node> old = std::move(graph.nodes);
+  graph.nodes.clear();
+  for (Node& node : old) {
+    const std::string name = node.input(0);
+    if (is_dequantized_constant(graph, node, DType::kInt8) && done.insert(name).second) {
+      const Tensor codes = graph.initializers.at(name);
+      const auto found = told.find(site_name(name));
+      const int axis = node.inputs.size() > 1 && graph.constant(node.inputs[1])->count() > 1 ? static_cast<int>(node.int_or("axis", 1)) : -1;
+      const auto widths = widths_of(codes, found == told.end() ? nullptr : &found->second, axis);
+      const double mean = static_cast<double>(std::accumulate(widths.begin(), widths.end(), 0)) / static_cast<double>(widths.size());
+      const bool is_direct = widths.size() == 1 && (widths[0] == 4 || widths[0] == 2);
+      const double gain = static_cast<double>(codes.count()) * (8 - mean) / 8;
+      if (gain > static_cast<double>(is_direct ? 30 : kLeastGainBytes)) {
+        graph.initializers.erase(name);
+        add_packed_weight(graph, name, codes, widths, axis, opset);
+        graph.nodes.back().outputs[0] = name;  // the codes keep their name: folding gives the initializer back
+      }
+    }
+    graph.nodes.push_back(std::move(node));
+  }
+}
+
+// Scales of biases as the product that they are: Mul(s_x, s_w) in float32, folded when the file is loaded.
+void compute_bias_scales(Graph& graph) {
+  const Links links(graph);
+  std::vector<Node> products(graph.nodes.size());
+  for (const Node& node : graph.nodes) {
+    if (node.inputs.size() < 3) continue;
+    const int input = links.producer(node.inputs[0]), weight = links.producer(node.inputs[1]), bias = links.producer(node.inputs[2]);
+    if (input < 0 || weight < 0 || bias < 0 || links.only_consumer(node.inputs[2]) < 0) continue;
+    Node& bias_dq = graph.nodes[static_cast<size_t>(bias)];
+    if (!is_dequantized_constant(graph, bias_dq, DType::kInt32)) continue;
+    const std::string& input_scale = graph.nodes[static_cast<size_t>(input)].input(1);
+    const std::string& weight_scale = graph.nodes[static_cast<size_t>(weight)].input(1);
+    const Tensor *x = graph.constant(input_scale), *w = graph.constant(weight_scale), *b = graph.constant(bias_dq.input(1));
+    if (!x || !w || !b || x->count() != 1 || w->count() != b->count() || b->dtype() != DType::kFloat || b->count() < 4) continue;
+    const auto scales = b->to_vector<float>(), factors = w->to_vector<float>();
+    const auto factor = x->item<float>();
+    bool is_product = true;
+    for (size_t i = 0; i < scales.size(); ++i) is_product = is_product && scales[i] == factor * factors[i];
+    if (!is_product) continue;
+    const std::string name = bias_dq.inputs[1];
+    products[static_cast<size_t>(bias)] = {.op_type = "Mul", .inputs = {input_scale, weight_scale}, .outputs = {name}};
+  }
+  std::vector<Node> nodes;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!products[i].op_type.empty()) {
+      graph.initializers.erase(products[i].outputs[0]);
+      nodes.push_back(std::move(products[i]));
+    }
+    nodes.push_back(std::move(graph.nodes[i]));
+  }
+  graph.nodes = std::move(nodes);
+}
+
+void redirect(Graph& graph, const std::map<std::string, std::string>& instead) {
+  for (Node& node : graph.nodes)
+    for (std::string& input : node.inputs)
+      if (const auto found = instead.find(input); found != instead.end()) input = found->second;
+}
+
+// Equal constants once.
+void share_constants(Graph& graph) {
+  std::map<std::tuple<DType, Shape, std::string>, std::string> first;
+  std::map<std::string, std::string> instead;
+  for (const auto& [name, tensor] : graph.initializers) {
+    if (graph.is_input(name) || graph.is_output(name) || tensor.dtype() == DType::kString) continue;
+    const auto bytes = tensor.bytes();
+    const std::string content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const auto [found, is_new] = first.try_emplace({tensor.dtype(), tensor.shape(), content}, name);
+    if (!is_new) instead[name] = found->second;
+  }
+  redirect(graph, instead);
+  for (const auto& [name, other] : instead) graph.initializers.erase(name);
+}
+
+// One DequantizeLinear for all readers of the same codes; runtimes split it themselves.
+void share_dequantizers(Graph& graph) {
+  std::map<std::vector<std::string>, std::string> first;
+  std::map<std::string, std::string> instead;
+  std::erase_if(graph.nodes, [&](const Node& node) {
+    if (node.op_type != "DequantizeLinear" || graph.is_output(node.outputs[0])) return false;
+    std::vector<std::string> key = node.inputs;
+    key.push_back(std::to_string(node.int_or("axis", 1)));
+    const auto [found, is_new] = first.try_emplace(key, node.outputs[0]);
+    if (!is_new) instead[node.outputs[0]] = found->second;
+    return !is_new;
+  });
+  redirect(graph, instead);
+}
+
+// Attributes of a Conv that say what is so without them.
+void drop_default_attributes(Graph& graph) {
+  auto is_all = [](const Node& node, const char* name, int64_t value) {
+    const auto values = node.ints_or(name, {});
+    return std::ranges::all_of(values, [&](int64_t v) { return v == value; });
+  };
+  for (Node& node : graph.nodes) {
+    if (node.op_type != "Conv" || !node.domain.empty()) continue;
+    node.attributes.erase("kernel_shape");  // the weight's
+    for (const char* name : {"dilations", "strides"})
+      if (is_all(node, name, 1)) node.attributes.erase(name);
+    if (is_all(node, "pads", 0)) node.attributes.erase("pads");
+    if (node.int_or("group", 1) == 1) node.attributes.erase("group");
+    if (node.string_or("auto_pad", "NOTSET") == "NOTSET") node.attributes.erase("auto_pad");
+  }
+}
+
+// Names that people know: values of the float network and stored weights.
+std::set<std::string> names_to_keep(const Graph& graph) {
+  const auto fed = fed_values(graph);
+  std::set<std::string> kept;
+  for (const Node& node : graph.nodes) {
+    if (node.op_type == "DequantizeLinear" && !fed.contains(node.input(0))) kept.insert(node.input(0));
+    if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear") continue;
+    const bool is_code_clip = node.op_type == "Clip" && clipped_width(graph, node) > 0;
+    if (is_code_clip) continue;
+    for (const std::string& output : node.outputs)
+      if (fed.contains(output)) kept.insert(output);
+  }
+  return kept;
+}
+
+}  // namespace
+
+Model pack(const Model& source) {
+  if (!is_quantized_model(source))
+    throw Error("pack needs a quantized model, and this one holds no DequantizeLinear: run halftone quantize first");
+  Model model = unpack(source);
+  Graph& graph = model.graph;
+  int64_t opset = model.opset();
+  model.set_metadata(kOpsetKey, std::to_string(opset));
+  const auto told = stored_sites(model);
+  pack_weights(model, told, opset);
+  compute_bias_scales(graph);
+  share_constants(graph);
+  share_dequantizers(graph);
+  drop_default_attributes(graph);
+  remove_dead_code(graph);
+  graph.value_types.clear();
+  const auto kept = names_to_keep(graph);
+  shorten_names(model, kept);
+  require_versions(model, opset);
+  // Plain widths are told by the form itself, those of single channels are not.
+  auto records = told;
+  std::erase_if(records, [](const auto& entry) { return entry.second.channel_bits.empty(); });
+  write_site_records(model, records);
+  model.set_metadata("halftone.target", "compact");
+  return model;
+}
+
+Model unpack(const Model& source) {
+  if (!source.find_metadata(kOpsetKey)) return source;
+  Model model = source;
+  fold_constants(model.graph);
+  remove_dead_code(model.graph);
+  restore_names(model);
+  model.graph.value_types.clear();
+  const int64_t opset = std::atoll(model.find_metadata(kOpsetKey)->c_str());
+  if (opset >= 13 && opset <= model.opset()) {
+    model.opsets[""] = opset;
+    model.ir_version = ir_version_of(opset);
+  }
+  std::erase_if(model.metadata, [](const auto& entry) { return entry.first == kOpsetKey; });
+  model.set_metadata("halftone.target", "onnxruntime");
+  const auto told = stored_sites(model);  // of single channels alone
+  write_site_records(model, {});
+  auto sites = stored_sites(model);
+  for (const auto& [name, site] : told)
+    if (!site.channel_bits.empty()) sites.erase(name + "_quantized"), sites[name] = site;
+  write_site_records(model, sites);
+  return model;
+}
+
+}  // namespace halftone
