@@ -111,6 +111,54 @@ void compute_bias_scales(Graph& graph) {
   graph.nodes = std::move(nodes);
 }
 
+// The narrowest of int8, int16 and int32 that holds the codes.
+DType narrowest(const std::vector<int32_t>& codes) {
+  const auto [low, high] = std::ranges::minmax(codes);
+  if (low >= -128 && high <= 127) return DType::kInt8;
+  return low >= -32768 && high <= 32767 ? DType::kInt16 : DType::kInt32;
+}
+
+// Vectors of one length and type as one constant that a Split takes apart: biases in the fewest bytes that hold them, scales of weights.
+void merge_vectors(Graph& graph) {
+  std::map<std::pair<DType, int64_t>, std::vector<std::string>> groups;
+  std::set<std::string> seen;
+  for (const Node& node : graph.nodes) {
+    if (node.op_type != "DequantizeLinear" || !node.domain.empty()) continue;
+    for (const std::string& name : {node.input(0), node.input(1)}) {
+      const Tensor* tensor = graph.constant(name);
+      if (!tensor || tensor->rank() != 1 || tensor->count() < 4 || graph.is_output(name) || !seen.insert(name).second) continue;
+      if (tensor->dtype() == DType::kInt32)
+        groups[{narrowest(tensor->to_vector<int32_t>()), tensor->count()}].push_back(name);
+      else if (tensor->dtype() == DType::kFloat)
+        groups[{DType::kFloat, tensor->count()}].push_back(name);
+    }
+  }
+  std::vector<Node> nodes;
+  for (const auto& [key, names] : groups) {
+    const auto& [dtype, length] = key;
+    const bool is_narrowed = dtype == DType::kInt8 || dtype == DType::kInt16;
+    if (names.size() < 2 && !(is_narrowed && length >= 16)) continue;
+    std::vector<double> values;
+    for (const std::string& name : names) {
+      const auto part = graph.initializers.at(name).to_vector<double>();
+      values.insert(values.end(), part.begin(), part.end());
+      graph.initializers.erase(name);
+    }
+    std::string all = graph.unique_name(text("halftone_vectors_", name_of(dtype), "_", length));
+    graph.initializers[all] = Tensor::from_doubles(dtype, {static_cast<int64_t>(values.size())}, values);
+    if (is_narrowed) {
+      const std::string wide = names.size() == 1 ? names[0] : graph.unique_name(all + "_wide");
+      nodes.push_back({.op_type = "Cast", .inputs = {all}, .outputs = {wide}, .attributes = {{"to", static_cast<int64_t>(DType::kInt32)}}});
+      all = wide;
+    }
+    if (names.size() > 1)
+      nodes.push_back({.op_type = "Split", .inputs = {all}, .outputs = names,
+                       .attributes = {{"num_outputs", static_cast<int64_t>(names.size())}}});
+  }
+  nodes.insert(nodes.end(), std::make_move_iterator(graph.nodes.begin()), std::make_move_iterator(graph.nodes.end()));
+  graph.nodes = std::move(nodes);
+}
+
 void redirect(Graph& graph, const std::map<std::string, std::string>& instead) {
   for (Node& node : graph.nodes)
     for (std::string& input : node.inputs)
@@ -164,17 +212,29 @@ void drop_default_attributes(Graph& graph) {
   }
 }
 
-// Names that people know: values of the float network and stored weights.
+// The zero points of a Conv's weight, all 0, which is what is meant without them. onnxruntime wants them before a Gemm.
+void drop_zero_points(Graph& graph) {
+  const Links links(graph);
+  for (Node& node : graph.nodes) {
+    if (node.op_type != "DequantizeLinear" || node.inputs.size() < 3) continue;
+    const Tensor* zero_point = graph.constant(node.inputs[2]);
+    if (!zero_point || zero_point->dtype() != DType::kInt8 || zero_point->rank() != 1) continue;
+    const bool is_zero = std::ranges::all_of(zero_point->to_vector<int32_t>(), [](int32_t z) { return z == 0; });
+    const bool is_conv = std::ranges::all_of(links.consumers(node.outputs[0]), [&](int i) {
+      return graph.nodes[static_cast<size_t>(i)].op_type == "Conv";
+    });
+    if (is_zero && is_conv) node.inputs.pop_back();
+  }
+}
+
+// The names of sites: plans and reports speak of them. A bias has no zero point.
 std::set<std::string> names_to_keep(const Graph& graph) {
   const auto fed = fed_values(graph);
   std::set<std::string> kept;
   for (const Node& node : graph.nodes) {
-    if (node.op_type == "DequantizeLinear" && !fed.contains(node.input(0))) kept.insert(node.input(0));
-    if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear") continue;
-    const bool is_code_clip = node.op_type == "Clip" && clipped_width(graph, node) > 0;
-    if (is_code_clip) continue;
-    for (const std::string& output : node.outputs)
-      if (fed.contains(output)) kept.insert(output);
+    if (node.op_type == "QuantizeLinear") kept.insert(node.input(0));
+    const bool is_weight = node.op_type == "DequantizeLinear" && node.inputs.size() > 2 && !fed.contains(node.input(0));
+    if (is_weight) kept.insert(node.input(0));
   }
   return kept;
 }
@@ -191,12 +251,15 @@ Model pack(const Model& source) {
   const auto told = stored_sites(model);
   pack_weights(model, told, opset);
   compute_bias_scales(graph);
+  merge_vectors(graph);
+  opset = std::max<int64_t>(opset, 18);  // Split by the number of its outputs
   share_constants(graph);
   share_dequantizers(graph);
   drop_default_attributes(graph);
+  const auto kept = names_to_keep(graph);
+  drop_zero_points(graph);
   remove_dead_code(graph);
   graph.value_types.clear();
-  const auto kept = names_to_keep(graph);
   shorten_names(model, kept);
   require_versions(model, opset);
   // Plain widths are told by the form itself, those of single channels are not.

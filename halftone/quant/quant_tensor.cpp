@@ -16,7 +16,8 @@ QuantTensor quantize_tensor(const Tensor& weight, const QuantParams& params, std
   QuantTensor result{weight.shape(), std::vector<int32_t>(values.size()), params};
   each_channel_run(weight.shape(), params.axis, [&](size_t first, size_t count, size_t channel) {
     for (size_t i = first; i < first + count; ++i)
-      result.codes[i] = quantize(values[i], params.scales[channel], params.zero_points[channel], params.range);
+      result.codes[i] = params.bits == 1 ? (values[i] < 0 ? -1 : 1)
+                                         : quantize(values[i], params.scales[channel], params.zero_points[channel], params.range);
   });
   return result;
 }

@@ -32,7 +32,7 @@ void each_channel_run(const Shape& shape, int axis, const Visit& visit) {
   for (size_t first = 0; first < total; first += inner) visit(first, inner, first / inner % channels);
 }
 
-// weight: float32. Throws Error naming `name` where a value is not finite or the scales do not fit the shape.
+// weight: float32. One bit gives the codes -1 and 1 by sign, 1 for 0. Throws Error naming `name` where a value is not finite or the scales do not fit the shape.
 QuantTensor quantize_tensor(const Tensor& weight, const QuantParams& params, std::string_view name);
 
 // float32, same shape.

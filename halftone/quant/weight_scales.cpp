@@ -44,7 +44,12 @@ float least_error_scale(std::span<const float> values, float magnitude, CodeRang
   return best;
 }
 
-float scale_of(std::span<const float> values, CodeRange range, WeightScale how) {
+float scale_of(std::span<const float> values, int bits, CodeRange range, WeightScale how) {
+  if (bits == 1) {  // s * sign(w): the mean magnitude has the least error
+    double sum = 0;
+    for (float x : values) sum += std::fabs(static_cast<double>(x));
+    return std::max(1e-8f, static_cast<float>(sum / static_cast<double>(std::max<size_t>(1, values.size()))));
+  }
   const MinMax extremes = min_max(values);
   const float magnitude = std::max(-extremes.min, extremes.max);
   if (how == WeightScale::kMinMax || magnitude == 0) return symmetric_scale(magnitude, range);
@@ -64,7 +69,7 @@ QuantParams weight_params(const Tensor& weight, int axis, int bits, CodeRange ra
                             values.begin() + static_cast<int64_t>(first + count));
   });
   QuantParams params{{}, std::vector<int32_t>(channels, 0), axis, bits, range};
-  for (const auto& group : grouped) params.scales.push_back(scale_of(group, range, how));
+  for (const auto& group : grouped) params.scales.push_back(scale_of(group, bits, range, how));
   return params;
 }
 

@@ -14,7 +14,7 @@ enum class WeightScale {
 };
 
 // weight: float32, finite (throws Error naming `name` otherwise). axis -1: one scale. Zero points are 0.
-// A channel of zeros gets scale 1.
+// A channel of zeros gets scale 1. One bit is s * sign(w), whose best s is the mean magnitude, whatever `how`.
 QuantParams weight_params(const Tensor& weight, int axis, int bits, CodeRange range, WeightScale how,
                           std::string_view name);
 
