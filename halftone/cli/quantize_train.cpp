@@ -46,6 +46,12 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
   auto& sites = facts["sites"] = nlohmann::ordered_json::array();
   for (const SiteReport& site : report.sites)
     sites.push_back({{"site", site.site}, {"kind", to_string(site.kind)}, {"bits", site.bits}, {"sqnr_db", site.sqnr_db}});
+  if (!report.units.empty()) {
+    auto& units = facts["units"] = nlohmann::ordered_json::array();
+    for (const UnitReport& unit : report.units)
+      units.push_back({{"unit", unit.name}, {"loss_before", unit.loss_before}, {"loss_after", unit.loss_after},
+                       {"converged", unit.converged_share}, {"improved", unit.is_improved}});
+  }
   auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
   for (const FloatOperator& op : report.float_operators)
     floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});

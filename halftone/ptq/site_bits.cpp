@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "halftone/graph/cost.h"
+
 namespace halftone {
 namespace {
 
@@ -45,25 +47,36 @@ void require_expressible(const std::string& site, SiteKind kind, const QuantSpec
                      is_plain ? "bits per channel" : "the scheme " + to_string(*spec.scheme), " yet");
 }
 
-// The first and the last weighted layer and what they read keep 8 bits where the others get fewer: a small part of the network that
-// costs most of the accuracy.
-void widen_ends(const Placement& placement, const Graph& graph, std::map<std::string, QuantSpec>& specs) {
+// What keeps 8 bits where others get fewer: the first and the last weighted layer with what they read, a small part of the network
+// that costs most of the accuracy; and activations that no weighted layer reads (a branch before a residual Add), whose bits cost no
+// multiplication.
+void widen_defaults(const Placement& placement, const Graph& graph, std::map<std::string, QuantSpec>& specs) {
+  auto owner_of = [&](const std::string& name) {
+    const Site* site = placement.find(name, SiteKind::kActivation);
+    return site ? site->shares_with : std::string();
+  };
   const Site* first = nullptr;
   const Site* last = nullptr;
+  std::set<std::string> multiplied, wide;
   for (const Site& site : placement.sites) {
     if (site.kind != SiteKind::kWeight) continue;
     if (!first || site.node < first->node) first = &site;
     if (!last || site.node > last->node) last = &site;
   }
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    if (placement.is_integer[i] && is_weighted(graph.nodes[i]))
+      for (const std::string& input : graph.nodes[i].inputs) multiplied.insert(owner_of(input));
+  for (const Site& site : placement.sites)
+    if (site.kind == SiteKind::kActivation && !multiplied.contains(site.shares_with)) wide.insert(site.name);
   for (const Site* end : {first, last}) {
     if (!end) continue;
-    const Node& node = graph.nodes[static_cast<size_t>(end->node)];
-    const Site* input = placement.find(node.inputs[0], SiteKind::kActivation);
-    std::vector<std::string> sites{end->name, node.inputs[0], input ? input->shares_with : ""};
-    if (end == last) sites.push_back(node.outputs[0]);
-    for (const std::string& site : sites)
-      if (const auto spec = specs.find(site); spec != specs.end() && spec->second.bits < 8) spec->second.bits = 8;
+    const std::string owner = owner_of(graph.nodes[static_cast<size_t>(end->node)].inputs[0]);
+    wide.insert(end->name);
+    for (const Site& site : placement.sites)
+      if (site.kind == SiteKind::kActivation && site.shares_with == owner) wide.insert(site.name);
   }
+  for (const std::string& site : wide)
+    if (const auto spec = specs.find(site); spec != specs.end()) spec->second.bits = std::max(spec->second.bits, 8);
 }
 
 }  // namespace
@@ -93,7 +106,7 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
     specs[site.name] = spec;
     known.insert(site.name);
   }
-  widen_ends(placement, graph, specs);
+  widen_defaults(placement, graph, specs);
   if (options.plan) {
     require_known_sites(*options.plan, known, options.plan_text, options.plan_source);
     for (const auto& [site, spec] : options.plan->sites) specs[site] = spec;

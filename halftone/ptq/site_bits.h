@@ -1,4 +1,5 @@
-// The bits of every site: defaults (8 for the first and the last layer), then the plan, then --fix.
+// The bits of every site: defaults (8 for the first and the last layer and for activations that no weighted layer reads), then the
+// plan, then --fix.
 #pragma once
 
 #include <map>
