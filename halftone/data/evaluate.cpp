@@ -60,7 +60,7 @@ size_t batch_size_for(const Graph& graph) {
       if (shape[i].known() && shape[i].value > 0) elements *= shape[i].value;
     sample = std::max(sample, elements);
   }
-  return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 8, 32));
+  return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 4, 16));
 }
 
 Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data, const EvaluateOptions& options,

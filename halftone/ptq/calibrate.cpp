@@ -20,11 +20,11 @@ struct BatchFindings {
   Batch batch;
 };
 
-// The values of real samples, contiguous in float32.
+// The values of real samples in float32, side by side.
 at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows) {
   const bool is_batched = value.dim() > 0 && value.size(0) == static_cast<int64_t>(rows);
   const at::Tensor real = is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
-  return real.to(at::kFloat).contiguous();
+  return dense(real.to(at::kFloat));
 }
 
 std::span<const float> values_of(const at::Tensor& tensor) {
@@ -49,7 +49,7 @@ TensorMap network_inputs(const Network& network, const Batch& batch) {
 }
 
 std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows) {
-  const at::Tensor real = real_values(value, batch, batch_rows);
+  const at::Tensor real = real_values(value, batch, batch_rows).contiguous();
   const auto values = values_of(real);
   const size_t width = values.size() / batch.count;
   std::vector<std::vector<float>> rows;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "halftone/base/ordered_parallel.h"
+#include "halftone/nn/tensors.h"
 #include "halftone/nn/threads.h"
 #include "halftone/ptq/calibrate.h"
 
@@ -16,7 +17,8 @@ namespace halftone {
 namespace {
 
 Energies energies_of(const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor original = x.to(at::kFloat).contiguous(), other = y.to(at::kFloat).contiguous();
+  at::Tensor original = dense(x.to(at::kFloat)), other = dense(y.to(at::kFloat));
+  if (original.strides() != other.strides()) original = original.contiguous(), other = other.contiguous();
   auto values = [](const at::Tensor& tensor) {
     return std::span(tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel()));
   };
@@ -31,10 +33,11 @@ Comparison compare_networks(const Network& original, const Network& quantized,
                             const std::map<std::string, std::string>& quantized_names, const Dataset& data,
                             const std::vector<size_t>& samples, size_t site_samples, const LoadOptions& how, const Run& run) {
   const OneTorchThread one_thread;
-  NetworkRun capture_original, capture_quantized;
+  NetworkRun capture;
+  std::map<std::string, std::string> original_names;
   for (const auto& [name, other] : quantized_names) {
-    capture_original.capture.insert(name);
-    capture_quantized.capture.insert(other);
+    capture.capture.insert(name);
+    original_names[other] = name;
   }
   const std::string output = quantized.graph().outputs.at(0).name;
   const auto lists = split_batches(samples, how.batch);
@@ -46,13 +49,17 @@ Comparison compare_networks(const Network& original, const Network& quantized,
     Comparison found;
     const Batch batch = load_batch(data, lists[b], how);
     if (batch.count == 0) return found;
-    const bool compares_sites = b * how.batch < site_samples;
     const TensorMap inputs = network_inputs(original, batch);
-    const TensorMap theirs = quantized.run(inputs, compares_sites ? capture_quantized : NetworkRun());
-    found.outputs = real_rows(theirs.at(output), batch, how.batch);
-    if (!compares_sites) return found;
-    const TensorMap ours = original.run(inputs, capture_original);
-    for (const auto& [name, other] : quantized_names) found.sites[name] = energies_of(ours.at(name), theirs.at(other));
+    TensorMap ours;
+    if (b * how.batch < site_samples) ours = original.run(inputs, capture);
+    // Each value is compared as it comes: two networks' values at once would be most of the memory.
+    auto compare = [&](const std::string& name, const at::Tensor& theirs) {
+      const auto known = original_names.find(name);
+      if (ours.empty() || known == original_names.end()) return;
+      found.sites[known->second] = energies_of(ours.at(known->second), theirs);
+    };
+    const TensorMap outputs = quantized.run(inputs, {.observe = compare});
+    found.outputs = real_rows(outputs.at(output), batch, how.batch);
     return found;
   };
 
