@@ -1,5 +1,5 @@
 # The project's commands; each sets up what it needs. `make help` lists them.
-.PHONY: help demo test lint fuzz setup build clean
+.PHONY: help demo test bench lint fuzz setup build clean
 
 PRESET ?= release
 JOBS ?= $(shell nproc)
@@ -7,6 +7,7 @@ JOBS ?= $(shell nproc)
 help:
 	@echo "make demo   build, quantize a digit classifier, evaluate it before and after"
 	@echo "make test   build and run every test (some need ../shared and skip without it)"
+	@echo "make bench  measure speed and memory against onnxruntime and LibTorch"
 	@echo "make lint   clang-tidy on changed files"
 	@echo "make fuzz   run every fuzz target for 60 s"
 	@echo "make setup  install what is missing: system packages (as root), .venv with LibTorch and the judges"
@@ -24,6 +25,10 @@ demo: setup
 
 test: build
 	@scripts/run_tests build/release
+
+bench: setup
+	@cmake --preset release > /dev/null && ninja -C build/release -j $(JOBS) halftone read_speed network_speed
+	@bench/run build/release
 
 lint: setup
 	@scripts/lint

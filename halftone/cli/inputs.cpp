@@ -3,6 +3,15 @@
 #include "halftone/data/open_dataset.h"
 
 namespace halftone::cli {
+namespace {
+
+std::string at_least_one(const std::string& text) {
+  const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  const bool is_zero = text.find_first_not_of('0') == std::string::npos;
+  return is_number && !is_zero ? "" : "'" + text + "' samples; give a whole number, at least 1";
+}
+
+}  // namespace
 
 DataOptions::DataOptions(CLI::App& app, std::optional<size_t> default_limit) : limit_(default_limit) {
   const std::string group = "Data";
@@ -16,7 +25,7 @@ DataOptions::DataOptions(CLI::App& app, std::optional<size_t> default_limit) : l
       ->type_name("NAME|FILE")->group(group);
   app.add_option("--limit", limit_, default_limit ? "Samples, drawn by --seed, spread over the classes"
                                                   : "Samples, drawn by --seed, spread over the classes; default all")
-      ->type_name("N")->check(CLI::PositiveNumber)->group(group)->capture_default_str();
+      ->type_name("N")->check(at_least_one)->group(group)->capture_default_str();
   app.add_flag("--skip-broken", skip_broken_, "Report and leave out images that cannot be read")->group(group);
 }
 

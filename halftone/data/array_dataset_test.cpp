@@ -5,7 +5,7 @@
 
 #include <numeric>
 
-#include "halftone/base/error.h"
+#include "tests/message_of.h"
 #include "tests/numpy_files.h"
 #include "tests/temporary_folder.h"
 
@@ -26,16 +26,6 @@ std::vector<T> counting(int64_t count, T from = 0) {
   std::vector<T> values(static_cast<size_t>(count));
   std::iota(values.begin(), values.end(), from);
   return values;
-}
-
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Arrays, GiveRowsInTheOrderOfTheModelsInputs) {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "halftone/base/error.h"
+#include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
 namespace halftone {
@@ -22,16 +22,6 @@ std::string records(const std::vector<int>& labels, bool has_coarse = false) {
       for (int p = 0; p < 1024; ++p) bytes += static_cast<char>((label + 50 * c + p) % 256);
   }
   return bytes;
-}
-
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Cifar, ReadsRecordsOfSeveralFilesInOrder) {

@@ -8,7 +8,7 @@
 #include "halftone/base/atomic_file.h"
 #include "halftone/data/npy.h"
 #include "halftone/graph/executor.h"
-#include "halftone/quant/quant_tensor.h"
+#include "halftone/quant/energies.h"
 
 namespace halftone {
 namespace {
@@ -16,10 +16,6 @@ namespace {
 struct BatchResult {
   Batch batch;
   std::vector<Tensor> outputs, original;
-};
-
-struct Energies {
-  double signal = 0, noise = 0;
 };
 
 // Values of the real rows of an output, and how many belong to one row.
@@ -39,12 +35,8 @@ void add_energies(const Tensor& output, const Tensor& original, const Batch& bat
   if (output.shape() != original.shape())
     throw Error("the two models' outputs have the shapes ", to_string(output.shape()), " and ", to_string(original.shape()));
   const Rows ours = rows_of(output, batch_rows), theirs = rows_of(original, batch_rows);
-  for (size_t i = 0; i < batch.count * ours.width; ++i) {
-    const auto x = static_cast<double>(theirs.values[i]);
-    const double error = x - static_cast<double>(ours.values[i]);
-    sum.signal += x * x;
-    sum.noise += error * error;
-  }
+  const size_t count = batch.count * ours.width;
+  sum.add(std::span(theirs.values).first(count), std::span(ours.values).first(count));
 }
 
 void write_npy(const std::filesystem::path& path, const Shape& shape, std::span<const float> values) {
@@ -68,7 +60,7 @@ size_t batch_size_for(const Graph& graph) {
       if (shape[i].known() && shape[i].value > 0) elements *= shape[i].value;
     sample = std::max(sample, elements);
   }
-  return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 8, 32));
+  return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 4, 16));
 }
 
 Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data, const EvaluateOptions& options,
@@ -124,7 +116,7 @@ Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& da
     outputs_shape[0] = static_cast<int64_t>(result.samples);
     write_npy(*options.outputs, outputs_shape, first_outputs);
   }
-  for (const auto& [name, e] : energies) result.sqnr_db[name] = sqnr_db(e.signal, e.noise);
+  for (const auto& [name, e] : energies) result.sqnr_db[name] = e.sqnr_db();
   return result;
 }
 

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include "halftone/base/error.h"
 #include "halftone/data/file_bytes.h"
+#include "tests/message_of.h"
 
 namespace halftone {
 namespace {
@@ -16,16 +16,6 @@ const std::string kImages = HALFTONE_SOURCE_DIR "/tests/fuzz/corpus/image/";
 
 std::vector<std::byte> read(const std::string& file) {
   return FileBytes::open(kImages + file)->read_all();
-}
-
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 struct Golden {

@@ -1,6 +1,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "halftone/graph/executor.h"
+#include "halftone/graph/passes/passes.h"
 #include "halftone/nn/network.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/nn/threads.h"
@@ -8,9 +9,14 @@
 namespace halftone {
 namespace {
 
+Graph with_values(Graph graph) {
+  dequantize_constants(graph);
+  return graph;
+}
+
 class NetworkRunner : public Runner {
  public:
-  explicit NetworkRunner(const Graph& graph) : network_(graph) {}
+  explicit NetworkRunner(const Graph& graph) : network_(with_values(graph)) {}
 
   std::vector<Tensor> run(const std::map<std::string, Tensor>& inputs) const override {
     OneTorchThread::enter_worker();

@@ -28,6 +28,11 @@ std::map<std::string, size_t> last_reads(const Graph& graph) {
   return last;
 }
 
+bool is_convolution_2d(const Graph& graph, const Node& node) {
+  const Tensor* kernel = node.op_type == "Conv" && node.domain.empty() ? graph.constant(node.input(1)) : nullptr;
+  return kernel && kernel->rank() == 4;
+}
+
 [[noreturn]] void throw_unsupported(const Node& node) {
   std::string known;
   for (const auto& [name, op] : Registry<NnOp>::all()) known += (known.empty() ? "" : ", ") + name;
@@ -39,6 +44,7 @@ std::map<std::string, size_t> last_reads(const Graph& graph) {
 
 Network::Network(const Graph& graph, at::Device device) : graph_(graph), device_(device) {
   const auto last = last_reads(graph_);
+  std::set<std::string> kernels;
   for (size_t i = 0; i < graph_.nodes.size(); ++i) {
     const Node& node = graph_.nodes[i];
     Step step{&node, find_nn_op(node), {}, {}, {}};
@@ -50,6 +56,10 @@ Network::Network(const Graph& graph, at::Device device) : graph_(graph), device_
       const bool stays = graph_.initializers.contains(name) || name.empty();
       if (!stays && found != last.end() && found->second == i) step.last_uses.push_back(slot(name));
     }
+    if (is_convolution_2d(graph_, node)) {
+      images_.insert(node.inputs[0]);
+      kernels.insert(node.inputs[1]);
+    }
     if (node.op_type == "BatchNormalization" && node.inputs.size() == 5)
       running_statistics_.insert({node.inputs[3], node.inputs[4]});
     steps_.push_back(std::move(step));
@@ -58,7 +68,8 @@ Network::Network(const Graph& graph, at::Device device) : graph_(graph), device_
   for (const auto& [name, tensor] : graph_.initializers) {
     const auto found = slots_.find(name);
     if (found == slots_.end()) continue;  // nobody reads it
-    const at::Tensor value = to_torch(tensor).to(device_);
+    at::Tensor value = to_torch(tensor).to(device_);
+    if (kernels.contains(name)) value = value.contiguous(at::MemoryFormat::ChannelsLast);
     constants_[found->second] = value;
     if (value.is_floating_point()) parameters_[name] = value;
   }
@@ -107,6 +118,7 @@ TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {
   for (const auto& [name, value] : inputs) {
     const auto found = slots_.find(name);
     at::Tensor fed = value.to(device_);
+    if (images_.contains(name) && fed.dim() == 4) fed = fed.contiguous(at::MemoryFormat::ChannelsLast);
     made(name, fed);
     if (found != slots_.end()) values[static_cast<size_t>(found->second)] = std::move(fed);
   }

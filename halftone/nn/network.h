@@ -76,6 +76,7 @@ class Network {
   std::map<int, at::Tensor> constants_;  // by slot
   TensorMap parameters_;
   std::set<std::string> running_statistics_;
+  std::set<std::string> images_;  // fed inputs that a 2-D convolution reads: kept with channels last, which is faster
 };
 
 }  // namespace halftone

@@ -22,6 +22,10 @@ constexpr std::array<std::pair<DType, at::ScalarType>, 17> kTypes{{
 
 }  // namespace
 
+at::Tensor dense(const at::Tensor& tensor) {
+  return tensor.is_non_overlapping_and_dense() ? tensor : tensor.contiguous();
+}
+
 at::ScalarType scalar_type_of(DType dtype) {
   for (const auto& [ours, theirs] : kTypes)
     if (ours == dtype) return theirs;

@@ -20,11 +20,11 @@ struct BatchFindings {
   Batch batch;
 };
 
-// The rows of real samples, contiguous in float32.
-at::Tensor real_rows(const at::Tensor& value, const Batch& batch, size_t rows) {
+// The values of real samples in float32, side by side.
+at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows) {
   const bool is_batched = value.dim() > 0 && value.size(0) == static_cast<int64_t>(rows);
   const at::Tensor real = is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
-  return real.to(at::kFloat).contiguous();
+  return dense(real.to(at::kFloat));
 }
 
 std::span<const float> values_of(const at::Tensor& tensor) {
@@ -48,6 +48,16 @@ TensorMap network_inputs(const Network& network, const Batch& batch) {
   return inputs;
 }
 
+std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows) {
+  const at::Tensor real = real_values(value, batch, batch_rows).contiguous();
+  const auto values = values_of(real);
+  const size_t width = values.size() / batch.count;
+  std::vector<std::vector<float>> rows;
+  for (size_t row = 0; row < batch.count; ++row)
+    rows.emplace_back(values.begin() + static_cast<int64_t>(row * width), values.begin() + static_cast<int64_t>((row + 1) * width));
+  return rows;
+}
+
 Calibration calibrate(const Network& network, const Placement& placement, const std::string& observer,
                       const Dataset& data, const LoadOptions& how, const Run& run) {
   const OneTorchThread one_thread;
@@ -65,20 +75,16 @@ Calibration calibrate(const Network& network, const Placement& placement, const 
     if (found.batch.count == 0) return found;
     auto observe = [&](const std::string& name, const at::Tensor& value) {
       if (!sites.contains(name)) return;
-      const at::Tensor rows = real_rows(value, found.batch, how.batch);
-      if (!min_max(values_of(rows)).all_finite)
+      const at::Tensor rows = real_values(value, found.batch, how.batch);
+      const MinMax extremes = min_max(values_of(rows));
+      if (!extremes.all_finite)
         throw Error("calibrating: '", name, "' is NaN or infinite for a sample of '",
                     data.name(found.batch.indices.front()), "' .. '", data.name(found.batch.indices.back()), "'");
       auto& seen = found.observers[name] = kind.make();
-      seen->observe(values_of(rows));
+      seen->observe(values_of(rows), extremes);
     };
     const TensorMap outputs = network.run(network_inputs(network, found.batch), {.observe = observe});
-    const at::Tensor logits = real_rows(outputs.at(first_output), found.batch, how.batch);
-    const auto values = values_of(logits);
-    const size_t width = values.size() / found.batch.count;
-    for (size_t row = 0; row < found.batch.count; ++row)
-      found.outputs.emplace_back(values.begin() + static_cast<int64_t>(row * width),
-                                 values.begin() + static_cast<int64_t>((row + 1) * width));
+    found.outputs = real_rows(outputs.at(first_output), found.batch, how.batch);
     found.batch.inputs.clear();
     return found;
   };

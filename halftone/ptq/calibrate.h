@@ -25,6 +25,9 @@ struct Calibration {
 // The batch as the network takes it: one at::Tensor an input, by name.
 TensorMap network_inputs(const Network& network, const Batch& batch);
 
+// A value that the network gave for a batch of `batch_rows` rows: those of real samples, one by one.
+std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows);
+
 // Throws Error naming the site and the samples where an activation is not finite. The result does not depend on
 // run.threads.
 Calibration calibrate(const Network& network, const Placement& placement, const std::string& observer,

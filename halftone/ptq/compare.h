@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -10,25 +9,21 @@
 #include "halftone/data/dataset.h"
 #include "halftone/data/loader.h"
 #include "halftone/nn/network.h"
+#include "halftone/quant/energies.h"
 
 namespace halftone {
 
-// Signal and noise of one tensor, summed over samples.
-struct Energies {
-  double signal = 0;  // sum of squares of the float value
-  double noise = 0;   // sum of squares of the difference
+struct Comparison {
+  std::vector<std::vector<float>> outputs;  // the quantized network's first output for each sample, in their order
+  std::map<std::string, Energies> sites;    // of values by name
 };
 
-// Runs both networks over `samples` and compares the values that both name. quantized_names: the quantized network's name of each
-// float value to be compared.
-std::map<std::string, Energies> compare_values(const Network& original, const Network& quantized,
-                                               const std::map<std::string, std::string>& quantized_names,
-                                               const Dataset& data, const std::vector<size_t>& samples,
-                                               const LoadOptions& how, const Run& run);
-
-// The first output of each of `samples`, in order.
-std::vector<std::vector<float>> first_outputs(const Network& network, const Dataset& data,
-                                              const std::vector<size_t>& samples, const LoadOptions& how,
-                                              const Run& run, const std::string& progress);
+// Runs the quantized network over `samples`; over the first `site_samples` of them (rounded up to whole batches) the original
+// one too, and compares the values that both name. quantized_names: the quantized network's name of each value to be compared.
+// Does not depend on run.threads.
+Comparison compare_networks(const Network& original, const Network& quantized,
+                            const std::map<std::string, std::string>& quantized_names, const Dataset& data,
+                            const std::vector<size_t>& samples, size_t site_samples, const LoadOptions& how,
+                            const Run& run);
 
 }  // namespace halftone

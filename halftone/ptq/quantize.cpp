@@ -8,6 +8,7 @@
 #include "halftone/export/compact.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
+#include "halftone/graph/passes/passes.h"
 #include "halftone/nn/network.h"
 #include "halftone/ptq/bias_correction.h"
 #include "halftone/ptq/calibrate.h"
@@ -29,6 +30,15 @@ std::vector<size_t> some_of(const std::vector<size_t>& positions, size_t count) 
   const size_t total = positions.size();
   for (size_t i = 0; i < std::min(count, total); ++i) chosen.push_back(positions[i * total / std::min(count, total)]);
   return chosen;
+}
+
+// In another order: the first `count` are spread evenly over all.
+std::vector<size_t> spread_out(const std::vector<size_t>& positions, size_t count) {
+  std::vector<size_t> result;
+  const size_t stride = std::max<size_t>(1, positions.size() / count);
+  for (size_t first = 0; first < stride; ++first)
+    for (size_t i = first; i < positions.size(); i += stride) result.push_back(positions[i]);
+  return result;
 }
 
 std::vector<size_t> zero_to(size_t count) {
@@ -96,33 +106,23 @@ std::map<std::string, std::string> dequantized_names(const Placement& placement,
 
 double weight_sqnr(const Tensor& original, const QuantTensor& quantized) {
   const Tensor back = dequantize_tensor(quantized);
-  const auto x = original.elements<float>(), y = back.elements<float>();
-  double signal = 0, noise = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    const double error = static_cast<double>(x[i]) - static_cast<double>(y[i]);
-    signal += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-    noise += error * error;
-  }
-  return sqnr_db(signal, noise);
+  Energies energies;
+  energies.add(original.to_vector<float>(), back.to_vector<float>());
+  return energies.sqnr_db();
 }
 
 void report_outputs(const std::vector<std::vector<float>>& before, const std::vector<std::vector<float>>& after,
                     const std::vector<size_t>& samples, const Dataset& data, QuantizeReport& report) {
   Accuracy accuracy_before, accuracy_after;
-  double signal = 0, noise = 0;
+  Energies energies;
   for (size_t i = 0; i < before.size(); ++i) {
-    for (size_t k = 0; k < before[i].size(); ++k) {
-      const auto x = static_cast<double>(before[i][k]);
-      const double error = x - static_cast<double>(after[i][k]);
-      signal += x * x;
-      noise += error * error;
-    }
+    energies.add(before[i], after[i]);
     const int64_t label = data.labels()[samples[i]];
     accuracy_before.add(before[i], label);
     accuracy_after.add(after[i], label);
   }
   report.compared_samples = before.size();
-  report.sqnr_db = sqnr_db(signal, noise);
+  report.sqnr_db = energies.sqnr_db();
   if (accuracy_before.samples() == 0) return;
   report.top1_before = accuracy_before.top1_percent();
   report.top1_after = accuracy_after.top1_percent();
@@ -173,27 +173,27 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   report.units = std::move(units);
   report.float_operators = placement.float_operators;
   report.calibration_samples = calibration.samples.size();
-  const Network quantized(result.model.graph);
-  const auto rows = some_of(zero_to(calibration.samples.size()), kComparedSamples);
+  Graph simulated = result.model.graph;
+  dequantize_constants(simulated);
+  const Network quantized(simulated);
+  const auto rows = spread_out(some_of(zero_to(calibration.samples.size()), kComparedSamples), kSamplesForLayers);
   std::vector<std::vector<float>> before;
   std::vector<size_t> compared;
   for (size_t row : rows) {
     before.push_back(calibration.outputs[row]);
     compared.push_back(calibration.samples[row]);
   }
-  const auto after = first_outputs(quantized, data, compared, how, run, "checking the quantized network");
-  report_outputs(before, after, compared, data, report);
-
-  const auto energies = compare_values(network, quantized, dequantized_names(placement, result.model.graph), data,
-                                       some_of(compared, kSamplesForLayers), how, run);
+  const Comparison comparison = compare_networks(network, quantized, dequantized_names(placement, result.model.graph),
+                                                 data, compared, kSamplesForLayers, how, run);
+  report_outputs(before, comparison.outputs, compared, data, report);
   for (const Site& site : placement.sites) {
     if (site.kind == SiteKind::kWeight) {
       const QuantTensor& weight = sites.weights.at(site.name);
       report.sites.push_back({site.name, site.kind, weight.params.bits,
                               weight_sqnr(model.graph.initializers.at(site.name), weight)});
-    } else if (site.kind == SiteKind::kActivation && energies.contains(site.name)) {
-      const Energies& e = energies.at(site.name);
-      report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, sqnr_db(e.signal, e.noise)});
+    } else if (site.kind == SiteKind::kActivation && comparison.sites.contains(site.name)) {
+      const Energies& energies = comparison.sites.at(site.name);
+      report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, energies.sqnr_db()});
     }
   }
   if (profile.is_packed) result.model = pack(result.model);

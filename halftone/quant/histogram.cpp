@@ -1,9 +1,29 @@
 #include "halftone/quant/histogram.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace halftone {
+namespace {
+
+constexpr size_t kBlock = 1 << 14;  // counted in 16 bits, two counters a bin
+
+// floor(x / width) of each value, and how many of them are zero. Exact, as the inverse is a power of two; in double, as the
+// inverse of a very small width overflows float.
+[[gnu::target_clones("avx2", "default")]]
+size_t find_positions(std::span<const float> values, double inverse, int32_t* positions) {
+  int32_t zeros = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double x = static_cast<double>(values[i]) * inverse;
+    const auto toward_zero = static_cast<int32_t>(x);
+    positions[i] = toward_zero - (x < toward_zero ? 1 : 0);
+    zeros += values[i] == 0 ? 1 : 0;
+  }
+  return static_cast<size_t>(zeros);
+}
+
+}  // namespace
 
 void Histogram::grow_to(double width) {
   if (width_ == 0) {
@@ -29,9 +49,8 @@ void Histogram::hold(float magnitude) {
   if (width > width_) grow_to(width);
 }
 
-void Histogram::add(std::span<const float> values) {
+void Histogram::add(std::span<const float> values, const MinMax& extremes) {
   if (values.empty()) return;
-  const MinMax extremes = min_max(values);
   min_ = count_ ? std::min(min_, extremes.min) : extremes.min;
   max_ = count_ ? std::max(max_, extremes.max) : extremes.max;
   count_ += values.size();
@@ -40,11 +59,16 @@ void Histogram::add(std::span<const float> values) {
     zeros_ += values.size();
     return;
   }
-  // Exact, as the width is a power of two. A width so small that its inverse overflows float is handled in double.
-  const double inverse = 1 / width_;
-  for (float x : values) {
-    if (x == 0) ++zeros_;
-    else ++counts_[static_cast<size_t>(static_cast<int>(std::floor(x * inverse)) + kHalf)];
+  for (; !values.empty(); values = values.subspan(std::min(kBlock, values.size()))) {
+    std::array<int32_t, kBlock> positions;
+    const auto block = values.first(std::min(kBlock, values.size()));
+    const size_t zeros = find_positions(block, 1 / width_, positions.data());
+    // Two counters a bin, taken in turn: a run of equal values would wait for its own last increment.
+    std::array<std::array<uint16_t, 2 * kHalf>, 2> counted{};
+    for (size_t i = 0; i < block.size(); ++i) ++counted[i % 2][static_cast<size_t>(positions[i] + kHalf)];
+    for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += counted[0][i] + counted[1][i];
+    counts_[kHalf] -= zeros;
+    zeros_ += zeros;
   }
 }
 

@@ -20,8 +20,8 @@ class Histogram {
     double count;
   };
 
-  // values: finite.
-  void add(std::span<const float> values);
+  // values: finite; extremes: min_max(values).
+  void add(std::span<const float> values, const MinMax& extremes);
   void merge(const Histogram& other);
 
   uint64_t count() const { return count_; }

@@ -15,7 +15,7 @@ using Choose = Range (*)(const Histogram&, const RangeRequest&);
 class HistogramObserver : public Observer {
  public:
   explicit HistogramObserver(Choose choose) : choose_(choose) {}
-  void observe(std::span<const float> values) override { histogram_.add(values); }
+  void observe(std::span<const float> values, const MinMax& extremes) override { histogram_.add(values, extremes); }
   void merge(const Observer& later) override {
     histogram_.merge(dynamic_cast<const HistogramObserver&>(later).histogram_);
   }

@@ -7,6 +7,7 @@
 
 namespace halftone {
 
+[[gnu::target_clones("avx2", "default")]]
 MinMax min_max(std::span<const float> values) {
   if (values.empty()) return {};
   // Sixteen running results, so that the compiler can use vector minimum and maximum. x * 0 is NaN for NaN and infinity.

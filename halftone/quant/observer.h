@@ -1,7 +1,7 @@
 // Chooses the range of an activation from a stream of its values, in bounded memory.
 //
 //   auto observer = Registry<ObserverKind>::get("mse").make();
-//   observer->observe(values);                 // as often as there are batches
+//   observer->observe(values, min_max(values));  // as often as there are batches
 //   Range range = observer->range({.bits = 8, .is_symmetric = false});
 //
 // Observers of consecutive batches can be merged in their order, with the result of one that saw them all.
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "halftone/base/registry.h"
+#include "halftone/quant/numeric.h"
 
 namespace halftone {
 
@@ -29,8 +30,8 @@ struct RangeRequest {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // values: one batch, any shape, finite (the caller has checked).
-  virtual void observe(std::span<const float> values) = 0;
+  // values: one batch, any shape; extremes: min_max(values), by which the caller has seen that all are finite.
+  virtual void observe(std::span<const float> values, const MinMax& extremes) = 0;
   // Appends what `later` saw after this one; same kind.
   virtual void merge(const Observer& later) = 0;
   // The range that is best by this observer's criterion, 0 included. Throws Error where nothing was observed.

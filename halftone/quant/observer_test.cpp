@@ -26,7 +26,7 @@ Range range_of(const std::string& kind, const std::vector<std::vector<float>>& b
   auto total = Registry<ObserverKind>::get(kind).make();
   for (const auto& batch : batches) {
     auto one = Registry<ObserverKind>::get(kind).make();
-    one->observe(batch);
+    one->observe(batch, min_max(batch));
     total->merge(*one);
   }
   return total->range(request);
@@ -58,8 +58,8 @@ TEST(Observers, MovingAverageIsMergedAsIfSeenInOrder) {
   double low = 0, high = 0;
   for (int i = 0; i < 10; ++i) {
     const std::vector<float> batch{static_cast<float>(-1 - i), static_cast<float>(2 + i * i)};
-    observer->observe(batch);
-    (i < 4 ? first : second)->observe(batch);
+    observer->observe(batch, min_max(batch));
+    (i < 4 ? first : second)->observe(batch, min_max(batch));
     low = i ? 0.99 * low + 0.01 * batch[0] : batch[0];
     high = i ? 0.99 * high + 0.01 * batch[1] : batch[1];
   }
@@ -74,7 +74,8 @@ TEST(Observers, ContainZeroAndAcceptConstants) {
   for (const auto& [name, kind] : Registry<ObserverKind>::all()) {
     for (float constant : {0.0f, 3.0f, -2.5f, 1e-30f}) {
       auto observer = kind.make();
-      observer->observe(std::vector<float>(100, constant));
+      const std::vector<float> values(100, constant);
+      observer->observe(values, min_max(values));
       const Range range = observer->range({});
       EXPECT_LE(range.low, 0) << name;
       EXPECT_GE(range.high, 0) << name;
@@ -117,10 +118,10 @@ TEST(Histogram, MergesDifferentWidthsAsOne) {
   auto large = gaussians(5000, 6);
   for (float& x : large) x *= 300;
   Histogram a, b, both;
-  a.add(small);
-  b.add(large);
-  both.add(small);
-  both.add(large);
+  a.add(small, min_max(small));
+  b.add(large, min_max(large));
+  both.add(small, min_max(small));
+  both.add(large, min_max(large));
   Histogram ab = a, ba = b;
   ab.merge(b);
   ba.merge(a);

@@ -32,11 +32,4 @@ Tensor dequantize_tensor(const QuantTensor& tensor) {
   return Tensor::of<float>(tensor.shape, std::move(values));
 }
 
-double sqnr_db(double signal_energy, double noise_energy) {
-  constexpr double kExact = 200;
-  if (noise_energy <= 0) return kExact;
-  if (signal_energy <= 0) return -kExact;
-  return std::clamp(10 * std::log10(signal_energy / noise_energy), -kExact, kExact);
-}
-
 }  // namespace halftone

@@ -38,8 +38,4 @@ QuantTensor quantize_tensor(const Tensor& weight, const QuantParams& params, std
 // float32, same shape.
 Tensor dequantize_tensor(const QuantTensor& tensor);
 
-// Signal-to-quantization-noise ratio in dB: 10 log10(sum x^2 / sum (x - y)^2). Same sizes. Infinity where both are equal,
-// written as 200 by reports.
-double sqnr_db(double signal_energy, double noise_energy);
-
 }  // namespace halftone

@@ -21,10 +21,8 @@ void require_values(bool has_values) {
 
 class MinMaxObserver : public Observer {
  public:
-  void observe(std::span<const float> values) override {
-    if (values.empty()) return;
-    const MinMax seen = min_max(values);
-    add(seen.min, seen.max);
+  void observe(std::span<const float> values, const MinMax& extremes) override {
+    if (!values.empty()) add(extremes.min, extremes.max);
   }
   void merge(const Observer& later) override {
     const auto& other = dynamic_cast<const MinMaxObserver&>(later);
@@ -49,9 +47,8 @@ class MinMaxObserver : public Observer {
 // m -> decay * m + part, and as the value where nothing came before; so merging in order is exact but for rounding.
 class MovingAverageObserver : public Observer {
  public:
-  void observe(std::span<const float> values) override {
+  void observe(std::span<const float> values, const MinMax& seen) override {
     if (values.empty()) return;
-    const MinMax seen = min_max(values);
     MovingAverageObserver batch;
     batch.decay_ = kDecay;
     batch.low_ = {seen.min, (1 - kDecay) * static_cast<double>(seen.min)};

@@ -14,6 +14,9 @@ namespace halftone {
 // A DequantizeLinear of a constant stays: its codes are what a quantized model is. Results above 64 MB stay nodes.
 void fold_constants(Graph& graph);
 
+// Computes the DequantizeLinear of constants: a quantized network that is only run needs its weights' values, once and for all.
+void dequantize_constants(Graph& graph);
+
 // Removes Identity, Dropout (whose mask nobody reads) and Pad by nothing.
 void remove_identities(Graph& graph);
 

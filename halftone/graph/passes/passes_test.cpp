@@ -112,6 +112,22 @@ TEST(Passes, PaddingStaysWhereItIsNotZeroOrReadElsewhere) {
   EXPECT_TRUE(has_op(shown, "Pad"));
 }
 
+TEST(Passes, QuantizedWeightsAreComputedOnceWithTheSameResult) {
+  Graph graph = network();
+  const int64_t count = graph.initializers.at("w").count();
+  std::vector<int8_t> codes(static_cast<size_t>(count));
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(37 * i % 255 - 127);
+  graph.initializers["codes"] = Tensor::of<int8_t>(graph.initializers.at("w").shape(), std::move(codes));
+  graph.initializers["step"] = Tensor::scalar<float>(0.01f);
+  graph.initializers.erase("w");
+  graph.nodes.insert(graph.nodes.begin(), {.name = "dq", .op_type = "DequantizeLinear", .inputs = {"codes", "step"}, .outputs = {"w"}});
+  const Graph original = graph;
+  dequantize_constants(graph);
+  EXPECT_FALSE(has_op(graph, "DequantizeLinear"));
+  EXPECT_FALSE(graph.initializers.contains("codes")) << "kept although nobody reads it";
+  expect_same_function(original, graph, 0);
+}
+
 TEST(Passes, OutputsKeepTheirNames) {
   Graph graph = network();
   graph.nodes.push_back({.name = "last", .op_type = "Identity", .inputs = {"logits"}, .outputs = {"scores"}});

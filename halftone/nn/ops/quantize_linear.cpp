@@ -52,8 +52,8 @@ Storage storage_of(const NnInputs& in) {
 template <typename Code>
 at::Tensor quantize_fast(const at::Tensor& x, float scale, int32_t zero_point,
                          const Storage& storage) {
-  const at::Tensor values = x.contiguous();
-  at::Tensor codes = at::empty(x.sizes(), x.options().dtype(storage.type));
+  const at::Tensor values = dense(x);
+  at::Tensor codes = at::empty_like(values, x.options().dtype(storage.type));
   quantize_values<Code>({values.const_data_ptr<float>(), static_cast<size_t>(values.numel())},
                         scale, zero_point, storage.range, codes.data_ptr<Code>());
   return codes;
@@ -80,8 +80,8 @@ NnOutputs quantize_linear(const NnInputs& in) {
 
 template <typename Code>
 at::Tensor dequantize_fast(const at::Tensor& codes, float scale, int32_t zero_point) {
-  const at::Tensor from = codes.contiguous();
-  at::Tensor values = at::empty(codes.sizes(), codes.options().dtype(at::kFloat));
+  const at::Tensor from = dense(codes);
+  at::Tensor values = at::empty_like(from, codes.options().dtype(at::kFloat));
   const Code* code = from.const_data_ptr<Code>();
   float* value = values.data_ptr<float>();
   for (int64_t i = 0; i < from.numel(); ++i) value[i] = dequantize(code[i], scale, zero_point);
