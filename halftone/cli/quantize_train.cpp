@@ -7,6 +7,7 @@
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
+#include "halftone/export/reexport.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
 #include "halftone/ptq/method.h"
@@ -18,6 +19,7 @@ namespace {
 struct Options {
   std::string model, output, plan;
   QuantizeOptions quantize;
+  bool keeps_quantization = false;
 };
 
 std::string read_text(const std::string& path) {
@@ -75,6 +77,21 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
   std::cout << "took " << format_seconds(seconds) << "\n";
 }
 
+void run_reexport(const Options& options, Session& session) {
+  session.begin(options.model);
+  const auto& profile = Registry<Profile>::get(options.quantize.target);
+  require_writable(options.output);
+  Model model = reexport(read_model(options.model), profile);
+  model.set_metadata("halftone.version", HALFTONE_VERSION);
+  const uint64_t before = file_bytes(options.model);
+  const uint64_t after = write_model(model, options.output);
+  session.facts()["bytes_before"] = before;
+  session.facts()["bytes_after"] = after;
+  std::cout << options.output << " (" << profile.name << ", the same numbers), " << format_bytes(before) << " -> "
+            << format_bytes(after) << "\n";
+  session.finish();
+}
+
 void run_quantize(Options options, const DataOptions& data_options, Session& session) {
   session.begin(options.model);
   Registry<PtqMethod>::get(options.quantize.method);
@@ -123,11 +140,18 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--target", q.target, "Runtime that the file is for: onnxruntime, openvino, tensorrt")->capture_default_str();
   app.add_option("--plan", options->plan, "JSON with bits for single sites")->type_name("FILE");
   app.add_option("--fix", q.fixes, "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")->type_name("SITE=BITS");
+  auto* requantize = app.add_flag("--requantize", q.requantize, "Dequantize a model that is quantized already, then quantize it anew");
+  app.add_flag("--keep-quantization", options->keeps_quantization,
+               "Write a quantized model for --target without changing a number; needs no --data")
+      ->excludes(requantize);
   app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
   app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
   auto session = std::make_shared<Session>(app);
   set_example(app, "halftone quantize resnet20.onnx -o resnet20-w8a8.onnx --data cifar10/train --preprocess cifar10 --limit 512");
-  return [=] { run_quantize(*options, *data, *session); };
+  return [=] {
+    if (options->keeps_quantization) run_reexport(*options, *session);
+    else run_quantize(*options, *data, *session);
+  };
 }
 
 HALFTONE_REGISTER(Verb, "quantize", "Quantizes a trained model with a few hundred images, no training", quantize);

@@ -35,7 +35,7 @@ class QdqWriter {
 
   Model run() {
     for (const Site& site : placement_.sites)
-      if (site.kind == SiteKind::kActivation) add_parameters(site.name);
+      if (site.kind == SiteKind::kActivation && is_quantized(site.name)) add_parameters(site.name);
     Graph& graph = model_.graph;
     std::vector<Node> old = std::exchange(graph.nodes, {});
     for (const Value& input : model_.graph.inputs) add_quantizer(input.name);
@@ -63,10 +63,17 @@ class QdqWriter {
     return name;
   }
 
+  // The site under whose name a site's parameters are written: another one's where both share and are equal.
+  const std::string& owner_of(const std::string& name) const {
+    const Site* site = placement_.find(name, SiteKind::kActivation);
+    if (!site) return name;
+    const auto owner = sites_.activations.find(site->shares_with);
+    return owner != sites_.activations.end() && owner->second == sites_.activations.at(name) ? site->shares_with : name;
+  }
+
   // Scale and zero point of a site; those that share are written once.
   const std::pair<std::string, std::string>& add_parameters(const std::string& name) {
-    const Site* site = placement_.find(name, SiteKind::kActivation);
-    const std::string& owner = site ? site->shares_with : name;
+    const std::string& owner = owner_of(name);
     const auto found = parameters_.find(owner);
     if (found != parameters_.end()) return found->second;
     const QuantParams& params = sites_.activations.at(name);
@@ -95,11 +102,13 @@ class QdqWriter {
     if (links_.is_output(name)) add_dequantizer(name, name);
   }
 
-  // Behind operators that only move codes the values are within the range already.
+  // Q saturates at the ends of its type. Behind operators that only move codes the values are within the range already.
   bool needs_clip(const std::string& name, const QuantParams& params) const {
-    if (profile_.narrow_activation != NarrowActivation::kIntegerClip || params.bits >= 8) return false;
+    const CodeRange type = full_range(8, profile_.activation_type == DType::kInt8);
+    const bool clips_low = profile_.narrow_activation == NarrowActivation::kIntegerClip && params.range.qmin > type.qmin;
+    if (params.range.qmax >= type.qmax && !clips_low) return false;
     const Site* site = placement_.find(name, SiteKind::kActivation);
-    return !site || site->shares_with == name || site->node < 0;
+    return !site || owner_of(name) == name || site->node < 0;
   }
 
   std::string bound(int32_t value) {
@@ -120,15 +129,17 @@ class QdqWriter {
   void rewrite_inputs(Node& node, int index) {
     const bool integer = placement_.is_integer[static_cast<size_t>(index)];
     const std::vector<std::string> before = node.inputs;
-    if (integer && profile_.has_integer_bias && before.size() > 2 &&
-        placement_.find(before[2], SiteKind::kBias) && sites_.weights.contains(before[1]))
+    if (integer && profile_.has_integer_bias && before.size() > 2 && !sites_.biases.contains(before[2]) &&
+        placement_.find(before[2], SiteKind::kBias) && sites_.weights.contains(before[1]) && is_quantized(before[0]))
       node.inputs[2] = add_bias(before);
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const std::string name = before[k];
       if (is_quantized(name) && codes_.contains(name)) {
         node.inputs[k] = add_dequantizer(name, unique(name + "_DequantizeLinear"));
-      } else if (k == 1 && sites_.weights.contains(name)) {
-        node.inputs[1] = add_weight(name, sites_.weights.at(name));
+      } else if (sites_.weights.contains(name)) {
+        node.inputs[k] = add_weight(name, sites_.weights.at(name));
+      } else if (profile_.has_integer_bias && sites_.biases.contains(name)) {
+        node.inputs[k] = add_present_bias(name, sites_.biases.at(name));
       } else if (k == 1 && !integer && !options_.float_weights) {
         node.inputs[1] = store_float_weight(node, name);
       }
@@ -178,6 +189,13 @@ class QdqWriter {
     graph.initializers[name] = Tensor::of<int32_t>({channels}, std::move(codes));
     graph.initializers[scale] = Tensor::of<float>(parameter_shape(weight), std::move(scales));
     return dequantized(name, scale, "", weight.is_per_channel() ? 0 : -1);
+  }
+
+  std::string add_present_bias(const std::string& name, const QuantTensor& bias) {
+    const std::string codes = unique(name + "_quantized"), scale = unique(name + "_scale");
+    model_.graph.initializers[codes] = code_tensor(DType::kInt32, bias.shape, bias.codes);
+    model_.graph.initializers[scale] = Tensor::of<float>(parameter_shape(bias.params), bias.params.scales);
+    return dequantized(codes, scale, "", bias.params.axis);
   }
 
   // int8 storage of a weight whose operator runs in float: a quarter of the size, the error of 8 bits per channel.

@@ -4,6 +4,7 @@
 
 #include "halftone/data/accuracy.h"
 #include "halftone/data/evaluate.h"
+#include "halftone/export/dequantize.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
 #include "halftone/nn/network.h"
@@ -35,16 +36,43 @@ std::vector<size_t> zero_to(size_t count) {
   return result;
 }
 
-// The placement under the plan: sites kept in float take their operators with them, until nothing changes.
-Placement settled_placement(const Graph& graph, const Profile& profile, const QuantizeOptions& options,
+// The float network, and what the model has of quantization that is to stay.
+Dequantized start_of(const Model& source, const QuantizeOptions& options) {
+  const Model model = prepare(source);
+  if (options.requantize) return dequantize(float_model(model));
+  Dequantized parts = dequantize(model);
+  if (parts.quantization() == Quantization::kFully)
+    throw Error("the model is quantized already; give --requantize to start from its dequantized values, or --keep-quantization "
+                "to write the same numbers for another target");
+  return parts;
+}
+
+// The placement under the plan: sites kept in float take their operators with them, until nothing changes. Sites that the model
+// has quantized already have the bits that they have.
+Placement settled_placement(const Dequantized& parts, const Profile& profile, const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs) {
-  Placement placement = place(graph, profile, {});
+  const Graph& graph = parts.model.graph;
+  std::set<std::string> keep_float = parts.kept;
+  Placement placement = place(graph, profile, keep_float);
   specs = site_specs(placement, profile, options);
-  std::set<std::string> keep_float;
+  auto settle = [&](const std::string& site, int bits) {
+    if (const auto found = specs.find(site); found != specs.end()) (found->second = {}).bits = bits;
+  };
+  for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
+  for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
   for (const auto& [site, spec] : specs)
     if (spec.is_float()) keep_float.insert(site);
-  if (!keep_float.empty()) placement = place(graph, profile, keep_float);
+  if (keep_float.size() > parts.kept.size()) placement = place(graph, profile, keep_float);
   return placement;
+}
+
+// Parameters that the model has go before those found; what shares with an activation that has them takes them too.
+void keep_activations(const QuantizedSites& present, const Placement& placement, const Profile& profile,
+                      std::map<std::string, QuantParams>& activations) {
+  for (const Site& site : placement.sites)
+    if (site.kind == SiteKind::kActivation && present.activations.contains(site.shares_with))
+      activations[site.name] = stored_in(profile, present.activations.at(site.shares_with), site.name);
+  for (const auto& [name, params] : present.activations) activations[name] = stored_in(profile, params, name);
 }
 
 // The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
@@ -106,10 +134,13 @@ void report_outputs(const std::vector<std::vector<float>>& before, const std::ve
 QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   const auto& profile = Registry<Profile>::get(options.target);
-  Model model = prepare(source);
-  if (method.corrects_bias) give_biases(model.graph);
+  Dequantized parts = start_of(source, options);
+  Model& model = parts.model;
+  // A correction measures layers whose biases it may set.
+  const bool corrects_bias = method.corrects_bias && parts.quantization() == Quantization::kFloat;
+  if (corrects_bias) give_biases(model.graph);
   std::map<std::string, QuantSpec> specs;
-  const Placement placement = settled_placement(model.graph, profile, options, specs);
+  const Placement placement = settled_placement(parts, profile, options, specs);
   if (options.full_range && profile.eight_bit_weights.qmax < 127)
     run.warning("--full-range: on CPUs without VNNI onnxruntime's default kernels saturate and lose accuracy");
 
@@ -123,10 +154,13 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
 
   QuantizedSites sites;
   sites.activations = activation_params(placement, calibration, specs, profile, run.threads);
+  keep_activations(parts.sites, placement, profile, sites.activations);
   sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
+  for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
+  sites.biases = parts.sites.biases;
   const QdqOptions form{.float_weights = options.float_weights};
   QuantizeResult result{write_qdq(model, placement, sites, profile, form), {}};
-  if (method.corrects_bias) {
+  if (corrects_bias) {
     // Weights keep their codes; the file is written again with the corrected biases.
     correct_biases(model.graph, network, Network(result.model.graph), placement, data,
                    some_of(calibration.samples, kCorrectionSamples), options.skip_broken, run);
