@@ -48,8 +48,9 @@ void print_layers(const Cost& cost) {
 
 // What carries Q and DQ, and what would where the model is quantized for the target.
 void show_sites(const Options& options, const Dequantized& parts, Quantization quantization, nlohmann::ordered_json& facts) {
-  auto& sites = facts["sites"] = nlohmann::ordered_json::array();
-  auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
+  facts["sites"] = facts["float_operators"] = nlohmann::ordered_json::array();
+  auto& sites = facts["sites"];
+  auto& floats = facts["float_operators"];
   auto add = [&](const std::string& name, const std::string& kind, int bits) {
     const bool is_inferred = parts.inferred.contains(name);
     sites.push_back({{"site", name}, {"kind", kind}, {"bits", bits}, {"inferred", is_inferred}});

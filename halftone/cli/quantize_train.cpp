@@ -4,6 +4,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "halftone/base/atomic_file.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
@@ -20,6 +21,7 @@ struct Options {
   std::string model, output, plan;
   QuantizeOptions quantize;
   bool keeps_quantization = false;
+  std::string encodings, save_encodings, encodings_version = "1.0.0";
 };
 
 std::string read_text(const std::string& path) {
@@ -103,6 +105,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
     options.quantize.plan_source = options.plan;
     options.quantize.plan = parse_plan(options.quantize.plan_text, options.plan);
   }
+  if (!options.encodings.empty())
+    options.quantize.encodings = parse_encodings(read_text(options.encodings), options.encodings);
   const auto data = data_options.open(model, session.run().seed);
   options.quantize.skip_broken = data_options.skips_broken();
   QuantizeResult result = quantize(model, *data, options.quantize, session.run());
@@ -111,6 +115,12 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   result.model.set_metadata("halftone.version", HALFTONE_VERSION);
   const uint64_t before = file_bytes(options.model);
   const uint64_t after = write_model(result.model, options.output);
+  if (!options.save_encodings.empty()) {
+    const DType type = Registry<Profile>::get(options.quantize.target).activation_type;
+    AtomicFile file(options.save_encodings);
+    file.write(to_encodings(result.sites, type, options.encodings_version));
+    file.commit();
+  }
 
   auto& facts = session.facts();
   facts["bytes_before"] = before;
@@ -144,6 +154,11 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_flag("--keep-quantization", options->keeps_quantization,
                "Write a quantized model for --target without changing a number; needs no --data")
       ->excludes(requantize);
+  app.add_option("--encodings", options->encodings, "AIMET encodings beside the model: their ranges and bits are taken as they are")
+      ->type_name("FILE");
+  app.add_option("--save-encodings", options->save_encodings, "Write AIMET encodings of the result")->type_name("FILE");
+  app.add_option("--encodings-version", options->encodings_version, "Of --save-encodings")
+      ->check(CLI::IsMember({"0.6.1", "1.0.0"}))->capture_default_str();
   app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
   app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
   auto session = std::make_shared<Session>(app);

@@ -66,9 +66,10 @@ class QdqWriter {
   // The site under whose name a site's parameters are written: another one's where both share and are equal.
   const std::string& owner_of(const std::string& name) const {
     const Site* site = placement_.find(name, SiteKind::kActivation);
-    if (!site) return name;
-    const auto owner = sites_.activations.find(site->shares_with);
-    return owner != sites_.activations.end() && owner->second == sites_.activations.at(name) ? site->shares_with : name;
+    const auto owner = site ? sites_.activations.find(site->shares_with) : sites_.activations.end();
+    if (owner == sites_.activations.end()) return name;
+    const QuantParams& own = sites_.activations.at(name);
+    return owner->second.scales == own.scales && owner->second.zero_points == own.zero_points ? owner->first : name;
   }
 
   // Scale and zero point of a site; those that share are written once.
@@ -107,8 +108,10 @@ class QdqWriter {
     const CodeRange type = full_range(8, profile_.activation_type == DType::kInt8);
     const bool clips_low = profile_.narrow_activation == NarrowActivation::kIntegerClip && params.range.qmin > type.qmin;
     if (params.range.qmax >= type.qmax && !clips_low) return false;
-    const Site* site = placement_.find(name, SiteKind::kActivation);
-    return !site || owner_of(name) == name || site->node < 0;
+    const std::string& owner = owner_of(name);
+    const CodeRange& inside = sites_.activations.at(owner).range;
+    return owner == name || inside.qmin < params.range.qmin || inside.qmax > params.range.qmax ||
+           placement_.find(name, SiteKind::kActivation)->node < 0;
   }
 
   std::string bound(int32_t value) {

@@ -47,6 +47,28 @@ Dequantized start_of(const Model& source, const QuantizeOptions& options) {
   return parts;
 }
 
+// Adds what encodings tell. Tensors that the model never had are an error; those that folding took away are a warning.
+void add_encodings(const Encodings& encodings, const Model& source, const Run& run, Dequantized& parts) {
+  std::set<std::string> known, present;
+  auto collect = [](const Graph& graph, std::set<std::string>& names) {
+    for (const Value& input : graph.inputs) names.insert(input.name);
+    for (const auto& [name, tensor] : graph.initializers) names.insert(name);
+    for (const Node& node : graph.nodes) names.insert(node.outputs.begin(), node.outputs.end());
+  };
+  collect(source.graph, known);
+  collect(parts.model.graph, present);
+  size_t gone = 0;
+  for (const auto& [name, encoding] : encodings) {
+    if (!known.contains(name)) throw Error("the encodings name '", name, "', which is no tensor of the model");
+    if (!present.contains(name)) ++gone;
+    if (encoding.is_float) parts.kept.insert(name);
+  }
+  if (gone) run.warning(text(gone, " encodings are of tensors that folding took away, and are not used"));
+  QuantizedSites fixed = fixed_sites(encodings, parts.model.graph);
+  parts.sites.activations.merge(fixed.activations);
+  parts.sites.weights.merge(fixed.weights);
+}
+
 // The placement under the plan: sites kept in float take their operators with them, until nothing changes. Sites that the model
 // has quantized already have the bits that they have.
 Placement settled_placement(const Dequantized& parts, const Profile& profile, const QuantizeOptions& options,
@@ -136,6 +158,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   const auto& profile = Registry<Profile>::get(options.target);
   Dequantized parts = start_of(source, options);
   Model& model = parts.model;
+  add_encodings(options.encodings, source, run, parts);
   // A correction measures layers whose biases it may set.
   const bool corrects_bias = method.corrects_bias && parts.quantization() == Quantization::kFloat;
   if (corrects_bias) give_biases(model.graph);
@@ -159,7 +182,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
   sites.biases = parts.sites.biases;
   const QdqOptions form{.float_weights = options.float_weights};
-  QuantizeResult result{write_qdq(model, placement, sites, profile, form), {}};
+  QuantizeResult result{write_qdq(model, placement, sites, profile, form), sites, {}};
   if (corrects_bias) {
     // Weights keep their codes; the file is written again with the corrected biases.
     correct_biases(model.graph, network, Network(result.model.graph), placement, data,

@@ -10,6 +10,7 @@
 
 #include "halftone/base/run.h"
 #include "halftone/data/dataset.h"
+#include "halftone/export/encodings.h"
 #include "halftone/export/placement.h"
 #include "halftone/graph/graph.h"
 #include "halftone/quant/plan.h"
@@ -28,6 +29,7 @@ struct QuantizeOptions {
   std::string plan_text = {};    // for the line in its error messages
   std::string plan_source = {};
   bool requantize = false;     // a quantized model is dequantized first; otherwise what it has is kept
+  Encodings encodings = {};    // ranges and widths of single tensors, taken as they are
   std::vector<std::string> fixes = {};  // SITE=BITS or SITE=float; SITE may hold * and ?
 };
 
@@ -50,6 +52,7 @@ struct QuantizeReport {
 
 struct QuantizeResult {
   Model model;
+  QuantizedSites sites;
   QuantizeReport report;
 };
 

@@ -65,11 +65,12 @@ def by_onnxruntime(network, path, **options):
 
 
 STATIC = {
-    "qdq": dict(quant_format=ortq.QuantFormat.QDQ, per_channel=True),
+    "qdq": dict(quant_format=ortq.QuantFormat.QDQ, activation_type=ortq.QuantType.QUInt8, per_channel=True),
     "qdq-int8": dict(quant_format=ortq.QuantFormat.QDQ, activation_type=ortq.QuantType.QInt8),
-    "qoperator": dict(quant_format=ortq.QuantFormat.QOperator),
-    "qoperator-channels": dict(quant_format=ortq.QuantFormat.QOperator, per_channel=True),
-    "qoperator-uint8": dict(quant_format=ortq.QuantFormat.QOperator, weight_type=ortq.QuantType.QUInt8),
+    "qoperator": dict(quant_format=ortq.QuantFormat.QOperator, activation_type=ortq.QuantType.QUInt8),
+    "qoperator-channels": dict(quant_format=ortq.QuantFormat.QOperator, activation_type=ortq.QuantType.QUInt8, per_channel=True),
+    "qoperator-uint8": dict(quant_format=ortq.QuantFormat.QOperator, activation_type=ortq.QuantType.QUInt8,
+                            weight_type=ortq.QuantType.QUInt8),
 }
 
 
@@ -127,7 +128,8 @@ def test_another_target_gets_the_same_numbers(network, tmp_path, name, target):
         assert scales(path) == scales(out)
     again = tmp_path / "again.onnx"
     halftone("quantize", out, "-o", again, "--target", target, "--keep-quantization")
-    assert again.read_bytes() == out.read_bytes()
+    assert np.array_equal(evaluated(out, network[1], tmp_path), evaluated(again, network[1], tmp_path))
+    assert scales(again) == scales(out)
 
 
 @pytest.mark.parametrize("name", ["qdq", "qoperator"])
@@ -179,7 +181,7 @@ def test_dynamic_quantization_is_weight_only(tmp_path, per_channel):
 @pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("has_zeros", [False, True])
 def test_matmul_nbits(tmp_path, bits, has_zeros):
-    k, n, block = 48, 6, 16
+    k, n, block = 64, 16, 32
     rng = RNG(bits)
     codes = rng.integers(0, 1 << bits, (n, k // block, block))
     zeros = rng.integers(0, 1 << bits, (n, k // block)) if has_zeros else np.full((n, k // block), 1 << (bits - 1))
@@ -194,16 +196,17 @@ def test_matmul_nbits(tmp_path, bits, has_zeros):
     constants = {"w": packed(codes, block * bits // 8), "s": s.reshape(-1)}
     if has_zeros:
         constants["z"] = packed(zeros, (k // block * bits + 7) // 8).reshape(-1)
-    node = helper.make_node("MatMulNBits", ["x", *constants], ["y"], domain="com.microsoft", K=k, N=n, bits=bits, block_size=block)
+    node = helper.make_node("MatMulNBits", ["x", *constants], ["y"], domain="com.microsoft", K=k, N=n, bits=bits, block_size=block,
+                            accuracy_level=1)
     model = save(tmp_path / "m.onnx", [node], [("x", ["n", k])], [("y", ["n", n])], constants, domains=["com.microsoft"])
     x = normal(8, k, seed=5)
     np.savez(tmp_path / "data.npz", x=x)
     weight = ((codes - zeros[..., None]) * s[..., None]).reshape(n, k)
-    assert np.abs(evaluated(model, tmp_path / "data.npz", tmp_path) - x @ weight.T).max() < 1e-4
+    assert np.abs(evaluated(model, tmp_path / "data.npz", tmp_path) - x @ weight.T).max() < 1e-5 * np.abs(x @ weight.T).max()
     assert np.abs(outputs(model, x) - x @ weight.T).max() < 1e-2 * np.abs(x @ weight.T).max()
     assert facts(tmp_path, "inspect", model)["quantization"] == "weight-only"
     halftone("quantize", model, "-o", tmp_path / "out.onnx", "--keep-quantization")
-    assert np.abs(outputs(tmp_path / "out.onnx", x) - x @ weight.T).max() < 1e-2 * np.abs(x @ weight.T).max()
+    assert np.abs(outputs(tmp_path / "out.onnx", x) - x @ weight.T).max() < 3e-2 * np.abs(x @ weight.T).max()
 
 
 MICROSOFT = {
@@ -224,13 +227,13 @@ def test_operators_of_onnxruntime(tmp_path, op):
     nodes = [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["xq"]),
              helper.make_node(op, inputs, ["yq"], domain="com.microsoft", **attributes),
              helper.make_node("DequantizeLinear", ["yq", "t", "u"], ["y"])]
-    constants = {"s": np.float32(0.02), "z": np.uint8(120), "t": np.float32(0.03), "u": np.uint8(100)}
+    constants = {"s": np.float32(0.02), "z": np.uint8(120), "t": np.float32(0.04), "u": np.uint8(100)}
     model = save(tmp_path / "m.onnx", nodes, [("x", ["n", 4, 6, 6])], [("y", None)], constants, domains=["com.microsoft"])
     x = normal(3, 4, 6, 6)
     np.savez(tmp_path / "data.npz", x=x)
     ours = evaluated(model, tmp_path / "data.npz", tmp_path)
     theirs = outputs(model, x).reshape(ours.shape)
-    share, most = steps(ours, theirs, 0.03)
+    share, most = steps(ours, theirs, 0.04)
     assert most < 1.01 and share < 0.05, (share, most)
 
 
@@ -315,3 +318,63 @@ def test_our_own_files_come_back_the_same(network, tmp_path, weights, activation
     widths = {s["kind"]: {t["bits"] for t in facts(tmp_path, "inspect", p)["sites"] if t["kind"] == s["kind"]}
               for p in (out, again) for s in json.loads((tmp_path / "facts.json").read_text())["sites"]}
     assert widths == {"weight": {weights}, "activation": {activations}}
+
+
+def aimet(network, version):
+    """Encodings of some tensors, as AIMET writes them: (text, {tensor: (bits, scale, zero point)})."""
+    w = {t.name: numpy_helper.to_array(t) for t in onnx.load(network[0]).graph.initializer}
+    s = (np.abs(w["w1"]).max((1, 2, 3)) / 7).astype(np.float32)
+    wanted = {"r1": (6, np.float32(0.05), 0), "image": (8, np.float32(0.03), 128)}
+    if version == "1.0.0":
+        activations = [dict(name=n, enc_type="PER_TENSOR", dtype="INT", bw=b, is_sym=False, scale=[float(v)], offset=[-z])
+                       for n, (b, v, z) in wanted.items()]
+        params = [dict(name="w1", enc_type="PER_CHANNEL", dtype="INT", bw=4, is_sym=True, scale=s.tolist(), offset=[-8] * 8)]
+    elif version == "2.0.0":
+        entries = [dict(name=n, output_dtype=f"uint{b}", y_scale=float(v), y_zero_point=z) for n, (b, v, z) in wanted.items()]
+        entries.append(dict(name="w1", output_dtype="int4", y_scale=s.tolist(), axis=0))
+        return json.dumps({"version": version, "encodings": entries}), wanted, s
+    else:
+        activations = {n: [dict(bitwidth=b, dtype="int", is_symmetric="False", min=float(-z * v), max=float((2 ** b - 1 - z) * v),
+                                scale=float(v), offset=-z)] for n, (b, v, z) in wanted.items()}
+        params = {"w1": [dict(bitwidth=4, dtype="int", is_symmetric="True", min=float(-8 * v), max=float(7 * v), scale=float(v),
+                              offset=-8) for v in s]}
+    return json.dumps({"version": version, "activation_encodings": activations, "param_encodings": params}), wanted, s
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.6.1", "1.0.0", "2.0.0"])
+def test_aimet_encodings_are_a_fixed_plan(network, tmp_path, version):
+    text, wanted, weight_scales = aimet(network, version)
+    (tmp_path / "e.encodings").write_text(text)
+    out = tmp_path / "out.onnx"
+    facts(tmp_path, "quantize", network[0], "-o", out, "--data", network[1], "--encodings", tmp_path / "e.encodings")
+    values = {t.name: numpy_helper.to_array(t) for t in onnx.load(out).graph.initializer}
+    assert np.array_equal(values["w1_scale"], weight_scales) and np.abs(values["w1_quantized"]).max() <= 8
+    for name, (_, scale, zero_point) in wanted.items():
+        assert values[name + "_scale"] == scale and values[name + "_zero_point"] == zero_point
+    bits = {s["site"]: s["bits"] for s in facts(tmp_path, "inspect", out)["sites"]}
+    assert bits["r1"] == 6 and bits["image"] == 8 and bits["w1"] == 4 and bits["w2"] == 8
+    share, most = steps(evaluated(out, network[1], tmp_path), outputs(out, network[2]), values["r1_scale"])
+    assert most < 20 and outputs(out, network[2]).shape == (64, 10)
+
+
+@pytest.mark.parametrize("version", ["0.6.1", "1.0.0"])
+def test_written_encodings_give_the_same_file_again(network, tmp_path, version):
+    first, second = tmp_path / "1.onnx", tmp_path / "2.onnx"
+    facts(tmp_path, "quantize", network[0], "-o", first, "--data", network[1], "--weights", 4, "--method", "minmax",
+          "--save-encodings", tmp_path / "e.json", "--encodings-version", version)
+    assert json.loads((tmp_path / "e.json").read_text())["version"] == version
+    facts(tmp_path, "quantize", network[0], "-o", second, "--data", network[1], "--method", "minmax", "--encodings", tmp_path / "e.json")
+    old, new = ({t.name: numpy_helper.to_array(t) for t in onnx.load(p).graph.initializer} for p in (first, second))
+    assert all(np.array_equal(old[n], new[n]) for n in old if n.endswith(("_scale", "_zero_point", "_quantized")))
+
+
+def test_encodings_that_do_not_fit_are_refused(network, tmp_path):
+    block = {"version": "1.0.0", "activation_encodings": [], "param_encodings": [
+        dict(name="w1", enc_type="LPBQ", dtype="INT", bw=8, is_sym=True, scale=[1.0], offset=[-128])]}
+    stranger = {"version": "0.6.1", "param_encodings": {}, "activation_encodings": {
+        "nobody": [dict(bitwidth=8, dtype="int", is_symmetric="False", scale=1.0, offset=0)]}}
+    for content, words in ((block, ["w1", "LPBQ"]), (stranger, ["nobody"]), ({"version": "9"}, ["9", "1.0.0"])):
+        (tmp_path / "e.json").write_text(json.dumps(content))
+        result = halftone("quantize", network[0], "-o", tmp_path / "o.onnx", "--data", network[1], "--encodings",
+                          tmp_path / "e.json", check=False)
+        assert result.returncode == 1 and all(w in result.stderr for w in words), result.stderr
