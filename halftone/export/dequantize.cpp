@@ -52,7 +52,10 @@ class Dequantizer {
     result_.model.graph.nodes.clear();
     for (const Value& value : source_.inputs) taken_.insert(value.name);
     for (const auto& [name, tensor] : source_.initializers) taken_.insert(name);
-    for (const Node& node : source_.nodes) taken_.insert(node.outputs.begin(), node.outputs.end());
+    for (const Node& node : source_.nodes) {
+      taken_.insert(node.outputs.begin(), node.outputs.end());
+      for (const std::string& name : node.captures()) captured_.insert(name);
+    }
   }
 
   Dequantized run() {
@@ -166,7 +169,9 @@ class Dequantizer {
 
   // Whether the DQ is gone.
   bool take_dequantizer(const Node& node) {
-    if (const Tensor* codes = source_.constant(node.inputs[0])) {
+    if (captured_.contains(node.outputs[0])) {
+      // A subgraph reads it by its name.
+    } else if (const Tensor* codes = source_.constant(node.inputs[0])) {
       if (take_constant(node, *codes)) return true;
     } else if (const auto found = codes_.find(node.inputs[0]); found != codes_.end()) {
       if (take_pair(node, found->second)) return true;
@@ -327,6 +332,7 @@ class Dequantizer {
   const Record record_;
   Dequantized result_;
   std::set<std::string> taken_;
+  std::set<std::string> captured_;  // read by subgraphs
   std::map<std::string, Codes> codes_;
   std::map<std::string, std::string> renamed_;    // what a DQ made -> the value in its place
   std::map<std::string, std::string> output_of_;  // value -> the graph's output that it becomes
