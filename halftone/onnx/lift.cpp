@@ -200,6 +200,8 @@ void lift_nodes(Graph& graph, int64_t opset) {
     const auto change = changes().find(node.op_type);
     const bool applies = node.domain.empty() && change != changes().end() && opset < change->second.since;
     const bool has_subgraph = node.domain.empty() && (node.op_type == "If" || node.op_type == "Loop" || node.op_type == "Scan");
+    if (has_subgraph && node.op_type == "Scan" && opset < 9)
+      throw Error("lifting ", node.label(), ": the batched Scan of opset 8 has no later form; export the model with opset 13 or later");
     if (has_subgraph) lift_subgraphs(graph, node, opset);
     if (applies) change->second.lift(lifter, std::move(node));
     else lifter.nodes.push_back(std::move(node));
