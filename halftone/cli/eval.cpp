@@ -4,8 +4,7 @@
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/data/evaluate.h"
-#include "halftone/graph/passes/passes.h"
-#include "halftone/onnx/lift.h"
+#include "halftone/export/prepare.h"
 #include "halftone/onnx/reader.h"
 
 namespace halftone::cli {
@@ -14,13 +13,6 @@ namespace {
 struct Options {
   std::string model, against, outputs;
 };
-
-// What is computed once instead of for every batch; the function stays the same.
-Graph folded(const Model& model) {
-  Model result = lifted(model);
-  canonicalize(result.graph);
-  return std::move(result.graph);
-}
 
 void run_eval(const Options& options, const DataOptions& data_options, Session& session) {
   session.begin(options.model);
@@ -31,9 +23,9 @@ void run_eval(const Options& options, const DataOptions& data_options, Session& 
 
   EvaluateOptions how{.skip_broken = data_options.skips_broken()};
   if (!options.outputs.empty()) how.outputs = options.outputs;
-  const Graph graph = folded(model);
+  const Graph graph = prepare(model).graph;
   std::optional<Graph> original_graph;
-  if (original) original_graph = folded(*original);
+  if (original) original_graph = prepare(*original).graph;
   const Evaluation result = evaluate(graph, original_graph ? &*original_graph : nullptr, *data, how, session.run());
 
   auto& facts = session.facts();

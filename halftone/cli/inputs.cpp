@@ -17,7 +17,7 @@ DataOptions::DataOptions(CLI::App& app, std::optional<size_t> default_limit) : l
   const std::string group = "Data";
   app.add_option("--data", data_,
                  "Folder DIR/<class>/*.jpg|png, folder of images, CIFAR .bin, IDX, .npz, .npy or a folder of .npz")
-      ->required()->type_name("PATH")->group(group);
+      ->type_name("PATH")->group(group);
   app.add_option("--classes", classes_, "Class list: tab-separated index, folder, name")->type_name("FILE")->group(group);
   app.add_option("--preprocess", preprocess_,
                  "imagenet, cifar10 or FILE.json with resize, crop, interpolation, mean, std, color, layout; "
@@ -37,6 +37,7 @@ std::optional<Preprocess> DataOptions::preprocess(const Model& model) const {
 }
 
 std::shared_ptr<const Dataset> DataOptions::open(const Model& model, uint64_t seed) const {
+  if (data_.empty()) throw UsageError("--data is required: the samples to work on");
   DatasetOptions options{.preprocess = preprocess(model), .inputs = model.graph.fed_inputs()};
   if (!classes_.empty()) options.classes = classes_;
   options.limit = limit_;

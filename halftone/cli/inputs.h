@@ -20,7 +20,7 @@ class DataOptions {
 
   // The preprocessing: --preprocess, else what the model carries, else none.
   std::optional<Preprocess> preprocess(const Model& model) const;
-  // Opens --data. Throws Error naming the path.
+  // Opens --data. Throws Error naming the path, UsageError where it was not given.
   std::shared_ptr<const Dataset> open(const Model& model, uint64_t seed) const;
   bool skips_broken() const { return skip_broken_; }
 

@@ -1,14 +1,14 @@
+#include <algorithm>
 #include <iostream>
 
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
+#include "halftone/export/dequantize.h"
 #include "halftone/export/placement.h"
 #include "halftone/export/prepare.h"
-#include "halftone/export/stored_sites.h"
 #include "halftone/graph/blocks.h"
 #include "halftone/graph/cost.h"
-#include "halftone/graph/passes/passes.h"
 #include "halftone/onnx/reader.h"
 
 namespace halftone::cli {
@@ -46,22 +46,53 @@ void print_layers(const Cost& cost) {
   std::cout << table.text();
 }
 
+// What carries Q and DQ, and what would where the model is quantized for the target.
+void show_sites(const Options& options, const Dequantized& parts, Quantization quantization, nlohmann::ordered_json& facts) {
+  facts["sites"] = facts["float_operators"] = nlohmann::ordered_json::array();
+  auto& sites = facts["sites"];
+  auto& floats = facts["float_operators"];
+  auto add = [&](const std::string& name, const std::string& kind, int bits) {
+    const bool is_inferred = parts.inferred.contains(name);
+    sites.push_back({{"site", name}, {"kind", kind}, {"bits", bits}, {"inferred", is_inferred}});
+    if (!options.lists_sites) return;
+    const std::string width = bits == 32 ? "" : text("  ", bits, " bits", is_inferred ? " (inferred)" : "");
+    std::cout << "  " << kind << "  " << name << width << "\n";
+  };
+  const size_t present = parts.sites.activations.size() + parts.sites.weights.size();
+  if (quantization != Quantization::kFloat) std::cout << present << " quantized sites\n";
+  for (const auto& [name, params] : parts.sites.activations) add(name, "activation", params.bits);
+  for (const auto& [name, weight] : parts.sites.weights) add(name, "weight", weight.params.bits);
+  if (quantization == Quantization::kFully) return;
+
+  const auto& profile = Registry<Profile>::get(options.target);
+  const Placement placement = place(parts.model.graph, profile, parts.kept);
+  const auto is_new = [&](const Site& site) {
+    return !parts.sites.activations.contains(site.name) && !parts.sites.weights.contains(site.name) &&
+           !parts.sites.biases.contains(site.name);
+  };
+  std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name << "; would stay in float: "
+            << placement.float_operators.size() << "\n";
+  for (const Site& site : placement.sites)
+    if (is_new(site)) add(site.name, to_string(site.kind), 32);
+  for (const FloatOperator& op : placement.float_operators) {
+    floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
+    std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
+  }
+}
+
 void run_inspect(const Options& options, Session& session) {
   session.begin(options.model);
   const Model read = read_model(options.model);
-  Model model = read;
-  const bool is_quantized = is_quantized_model(model);
-  if (is_quantized) {
-    canonicalize(model.graph);
-  } else {
-    model = prepare(model);
-  }
-  const Cost cost = cost_of(model.graph, stored_site_bits(model));
+  const Model model = prepare(read);
+  const Dequantized parts = dequantize(model);
+  const Quantization quantization = parts.quantization();
+  const Cost cost = cost_of(model.graph, parts.stored_bits);
   const auto blocks = partition_blocks(model.graph);
 
   auto& facts = session.facts();
   facts["opset"] = read.opset();
-  facts["quantized"] = is_quantized;
+  facts["quantized"] = quantization != Quantization::kFloat;
+  facts["quantization"] = to_string(quantization);
   facts["parameters"] = cost.parameters;
   facts["macs"] = cost.macs;
   facts["stored_bytes"] = cost.stored_bytes;
@@ -73,7 +104,8 @@ void run_inspect(const Options& options, Session& session) {
                            {"nodes", block.nodes.size()}});
 
   std::cout << options.model << ": opset " << read.opset() << ", " << read.graph.nodes.size() << " operators ("
-            << model.graph.nodes.size() << " when folded)\n"
+            << model.graph.nodes.size() << " when folded), "
+            << to_string(quantization) << "\n"
             << "  " << operators_line(model.graph) << "\n";
   for (const Value& input : model.graph.fed_inputs())
     std::cout << "  input  " << input.name << " " << name_of(input.type.dtype) << " "
@@ -86,26 +118,7 @@ void run_inspect(const Options& options, Session& session) {
             << format_bytes(cost.stored_bytes) << ", ideal at these bits " << format_bytes(cost.ideal_bytes) << ", "
             << blocks.size() << " blocks\n";
 
-  auto& sites = facts["sites"] = nlohmann::ordered_json::array();
-  auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
-  if (is_quantized) {
-    for (const auto& [name, site] : stored_sites(model))
-      sites.push_back({{"site", name}, {"kind", site.kind}, {"bits", site.bits}, {"inferred", site.is_inferred}});
-    std::cout << sites.size() << " quantized sites\n";
-  } else {
-    const auto& profile = Registry<Profile>::get(options.target);
-    const Placement placement = place(model.graph, profile, {});
-    for (const Site& site : placement.sites)
-      sites.push_back({{"site", site.name}, {"kind", to_string(site.kind)}, {"bits", 32}});
-    for (const FloatOperator& op : placement.float_operators)
-      floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
-    std::cout << placement.sites.size() << " sites for " << profile.name << "; would stay in float: "
-              << placement.float_operators.size() << "\n";
-    if (options.lists_sites)
-      for (const Site& site : placement.sites) std::cout << "  " << to_string(site.kind) << "  " << site.name << "\n";
-    for (const FloatOperator& op : placement.float_operators)
-      std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
-  }
+  show_sites(options, parts, quantization, facts);
   session.finish();
 }
 

@@ -4,9 +4,11 @@
 #include <iostream>
 #include <sstream>
 
+#include "halftone/base/atomic_file.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
+#include "halftone/export/reexport.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
 #include "halftone/ptq/method.h"
@@ -18,6 +20,8 @@ namespace {
 struct Options {
   std::string model, output, plan;
   QuantizeOptions quantize;
+  bool keeps_quantization = false;
+  std::string encodings, save_encodings, encodings_version = "1.0.0";
 };
 
 std::string read_text(const std::string& path) {
@@ -81,6 +85,21 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
   std::cout << "took " << format_seconds(seconds) << "\n";
 }
 
+void run_reexport(const Options& options, Session& session) {
+  session.begin(options.model);
+  const auto& profile = Registry<Profile>::get(options.quantize.target);
+  require_writable(options.output);
+  Model model = reexport(read_model(options.model), profile);
+  model.set_metadata("halftone.version", HALFTONE_VERSION);
+  const uint64_t before = file_bytes(options.model);
+  const uint64_t after = write_model(model, options.output);
+  session.facts()["bytes_before"] = before;
+  session.facts()["bytes_after"] = after;
+  std::cout << options.output << " (" << profile.name << ", the same numbers), " << format_bytes(before) << " -> "
+            << format_bytes(after) << "\n";
+  session.finish();
+}
+
 void run_quantize(Options options, const DataOptions& data_options, Session& session) {
   session.begin(options.model);
   Registry<PtqMethod>::get(options.quantize.method);
@@ -92,6 +111,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
     options.quantize.plan_source = options.plan;
     options.quantize.plan = parse_plan(options.quantize.plan_text, options.plan);
   }
+  if (!options.encodings.empty())
+    options.quantize.encodings = parse_encodings(read_text(options.encodings), options.encodings);
   const auto data = data_options.open(model, session.run().seed);
   options.quantize.skip_broken = data_options.skips_broken();
   QuantizeResult result = quantize(model, *data, options.quantize, session.run());
@@ -100,6 +121,12 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   result.model.set_metadata("halftone.version", HALFTONE_VERSION);
   const uint64_t before = file_bytes(options.model);
   const uint64_t after = write_model(result.model, options.output);
+  if (!options.save_encodings.empty()) {
+    const DType type = Registry<Profile>::get(options.quantize.target).activation_type;
+    AtomicFile file(options.save_encodings);
+    file.write(to_encodings(result.sites, type, options.encodings_version));
+    file.commit();
+  }
 
   auto& facts = session.facts();
   facts["bytes_before"] = before;
@@ -129,6 +156,15 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--target", q.target, "Runtime that the file is for: onnxruntime, openvino, tensorrt")->capture_default_str();
   app.add_option("--plan", options->plan, "JSON with bits for single sites")->type_name("FILE");
   app.add_option("--fix", q.fixes, "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")->type_name("SITE=BITS");
+  auto* requantize = app.add_flag("--requantize", q.requantize, "Dequantize a model that is quantized already, then quantize it anew");
+  app.add_flag("--keep-quantization", options->keeps_quantization,
+               "Write a quantized model for --target without changing a number; needs no --data")
+      ->excludes(requantize);
+  app.add_option("--encodings", options->encodings, "AIMET encodings beside the model: their ranges and bits are taken as they are")
+      ->type_name("FILE");
+  app.add_option("--save-encodings", options->save_encodings, "Write AIMET encodings of the result")->type_name("FILE");
+  app.add_option("--encodings-version", options->encodings_version, "Of --save-encodings")
+      ->check(CLI::IsMember({"0.6.1", "1.0.0"}))->capture_default_str();
   app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
   app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
   ReconstructionOptions& r = q.reconstruction;
@@ -139,7 +175,10 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_flag("--fisher", r.uses_fisher, "Weight errors by the gradient of the network's output")->group(learned);
   auto session = std::make_shared<Session>(app, LongJob{});
   set_example(app, "halftone quantize resnet20.onnx -o resnet20-w8a8.onnx --data cifar10/train --preprocess cifar10 --limit 512");
-  return [=] { run_quantize(*options, *data, *session); };
+  return [=] {
+    if (options->keeps_quantization) run_reexport(*options, *session);
+    else run_quantize(*options, *data, *session);
+  };
 }
 
 HALFTONE_REGISTER(Verb, "quantize", "Quantizes a trained model with a few hundred images, no training", quantize);

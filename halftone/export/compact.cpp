@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 #include <string>
@@ -10,7 +9,7 @@
 
 #include "halftone/export/packed_weight.h"
 #include "halftone/export/short_names.h"
-#include "halftone/export/stored_sites.h"
+#include "halftone/export/site_records.h"
 #include "halftone/graph/cost.h"
 #include "halftone/graph/links.h"
 #include "halftone/graph/passes/passes.h"
@@ -36,24 +35,32 @@ std::string site_name(const std::string& codes) {
   return codes.ends_with(kSuffix) ? codes.substr(0, codes.size() - kSuffix.size()) : codes;
 }
 
-// Writes the record of `sites`; none where it would be empty.
-void write_site_records(Model& model, const std::map<std::string, StoredSite>& sites) {
-  std::erase_if(model.metadata, [](const auto& entry) { return entry.first == "halftone.sites"; });
-  nlohmann::ordered_json record = nlohmann::ordered_json::object();
-  for (const auto& [name, site] : sites) {
-    auto& entry = record[site_name(name)] = {{"kind", site.kind}, {"bits", site.bits}};
-    if (!site.channel_bits.empty()) entry["channel_bits"] = site.channel_bits;
+// What the form itself tells of the sites: integer Clips and the codes of weights.
+SiteRecords records_by_form(const Graph& graph) {
+  const Links links(graph);
+  SiteRecords records;
+  for (const Node& node : graph.nodes) {
+    if (node.op_type == "QuantizeLinear") {
+      const int reader = links.only_consumer(node.outputs[0]);
+      const int clipped = reader < 0 ? 0 : clipped_width(graph, graph.nodes[static_cast<size_t>(reader)]);
+      records[node.input(0)] = {.kind = "activation", .bits = clipped ? clipped : 8};
+    } else if (is_dequantized_constant(graph, node, DType::kInt8)) {
+      const bool is_per_channel = graph.constant(node.input(1)) && graph.constant(node.input(1))->count() > 1;
+      records[site_name(node.input(0))] = {.kind = "weight",
+                                           .bits = stored_width(*graph.constant(node.input(0))),
+                                           .axis = is_per_channel ? static_cast<int>(node.int_or("axis", 1)) : -1};
+    }
   }
-  if (!record.empty()) model.set_metadata("halftone.sites", record.dump());
+  return records;
 }
 
 // One width for all channels, or one for each along `axis` where they differ.
-std::vector<int> widths_of(const Tensor& codes, const StoredSite* told, int axis) {
+std::vector<int> widths_of(const Tensor& codes, const SiteRecord* told, int axis) {
   if (told && told->channel_bits.size() > 1 && axis >= 0) return told->channel_bits;
   return {told ? told->bits : stored_width(codes)};
 }
 
-void pack_weights(Model& model, const std::map<std::string, StoredSite>& told, int64_t& opset) {
+void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
   Graph& graph = model.graph;
   std::set<std::string> done;
   std::vector<Node> old = std::move(graph.nodes);
@@ -242,13 +249,14 @@ std::set<std::string> names_to_keep(const Graph& graph) {
 }  // namespace
 
 Model pack(const Model& source) {
-  if (!is_quantized_model(source))
+  const bool is_quantized = std::ranges::any_of(source.graph.nodes, [](const Node& node) { return node.op_type == "DequantizeLinear"; });
+  if (!is_quantized)
     throw Error("pack needs a quantized model, and this one holds no DequantizeLinear: run halftone quantize first");
   Model model = unpack(source);
   Graph& graph = model.graph;
   int64_t opset = model.opset();
   model.set_metadata(kOpsetKey, std::to_string(opset));
-  const auto told = stored_sites(model);
+  const SiteRecords told = read_site_records(model);
   pack_weights(model, told, opset);
   compute_bias_scales(graph);
   merge_vectors(graph);
@@ -284,12 +292,9 @@ Model unpack(const Model& source) {
   }
   std::erase_if(model.metadata, [](const auto& entry) { return entry.first == kOpsetKey; });
   model.set_metadata("halftone.target", "onnxruntime");
-  const auto told = stored_sites(model);  // of single channels alone
-  write_site_records(model, {});
-  auto sites = stored_sites(model);
-  for (const auto& [name, site] : told)
-    if (!site.channel_bits.empty()) sites.erase(name + "_quantized"), sites[name] = site;
-  write_site_records(model, sites);
+  SiteRecords records = read_site_records(model);  // of single channels alone
+  records.merge(records_by_form(model.graph));
+  write_site_records(model, records);
   return model;
 }
 

@@ -148,12 +148,5 @@ TEST(Qdq, BiasThatWouldOverflowWidensItsScale) {
   EXPECT_EQ(weight.scales[1], 1.0f);
 }
 
-TEST(Prepare, RefusesAModelThatIsQuantized) {
-  const Model model = residual();
-  const Placement placement = place(model.graph, onnxruntime(), {});
-  const Model out = write_qdq(model, placement, constant_sites(model, placement), onnxruntime());
-  EXPECT_THROW(prepare(out), Error);
-}
-
 }  // namespace
 }  // namespace halftone

@@ -2,14 +2,14 @@
 
 #include "halftone/graph/passes/passes.h"
 #include "halftone/onnx/lift.h"
+#include "halftone/onnx/qdq_form.h"
 
 namespace halftone {
 
 Model prepare(const Model& model) {
-  for (const Node& node : model.graph.nodes)
-    if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear")
-      throw Error("the model is quantized already (", node.label(), "); give --requantize to start from its dequantized values");
   Model result = lifted(model);
+  fold_constants(result.graph);  // scales and widths that stand in Constant nodes
+  result = qdq_form(result);
   canonicalize(result.graph);
   return result;
 }

@@ -1,11 +1,12 @@
-// From a model as it was read to the form that quantization works on.
+// From a model as it was read to the form that everything works on.
 #pragma once
 
 #include "halftone/graph/graph.h"
 
 namespace halftone {
 
-// Lifted to opset 13 or later and canonical (graph/passes). Throws Error where the model is quantized already.
+// Lifted to opset 13 or later, its quantized operators as Q and DQ (onnx/qdq_form), and canonical (graph/passes). The same
+// function. Throws Error naming the node that cannot be brought to this form.
 Model prepare(const Model& model);
 
 }  // namespace halftone

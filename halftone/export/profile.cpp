@@ -1,7 +1,5 @@
 #include "halftone/export/profile.h"
 
-#include "halftone/quant/spec.h"
-
 namespace halftone {
 namespace {
 
@@ -34,6 +32,16 @@ CodeRange activation_codes(const Profile& profile, int bits) {
   if (profile.activation_type == DType::kInt8) return {-127, 127};
   if (profile.narrow_activation == NarrowActivation::kSaturatingZeroPoint) return {256 - (1 << bits), 255};
   return full_range(bits, false);
+}
+
+QuantParams stored_in(const Profile& profile, QuantParams params, const std::string& site) {
+  if (profile.activation_type != DType::kInt8) return params;
+  params.zero_points[0] -= 128;
+  params.range = {params.range.qmin - 128, params.range.qmax - 128};
+  if (params.zero_points[0] != 0)
+    throw Error("'", site, "' has the zero point ", params.zero_points[0] + 128, " of 255, which the target ", profile.name,
+                " cannot hold without changing a number; give --requantize to quantize anew");
+  return params;
 }
 
 }  // namespace halftone

@@ -5,7 +5,7 @@
 
 #include "halftone/base/registry.h"
 #include "halftone/graph/dtype.h"
-#include "halftone/quant/numeric.h"
+#include "halftone/quant/spec.h"
 
 namespace halftone {
 
@@ -36,5 +36,9 @@ CodeRange weight_codes(const Profile& profile, int bits, bool full_range);
 
 // Codes of an activation of `bits` within the profile's storage type.
 CodeRange activation_codes(const Profile& profile, int bits);
+
+// Parameters of an activation with codes counted from 0 (uint8), in the profile's storage type: the same values. Throws Error naming
+// `site` where the target takes no zero point and there is one.
+QuantParams stored_in(const Profile& profile, QuantParams params, const std::string& site);
 
 }  // namespace halftone

@@ -1,10 +1,10 @@
 #include "halftone/export/qdq.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "halftone/export/site_records.h"
 #include "halftone/graph/links.h"
 #include "halftone/onnx/versions.h"
 #include "halftone/quant/weight_scales.h"
@@ -35,7 +35,7 @@ class QdqWriter {
 
   Model run() {
     for (const Site& site : placement_.sites)
-      if (site.kind == SiteKind::kActivation) add_parameters(site.name);
+      if (site.kind == SiteKind::kActivation && is_quantized(site.name)) add_parameters(site.name);
     Graph& graph = model_.graph;
     std::vector<Node> old = std::exchange(graph.nodes, {});
     for (const Value& input : model_.graph.inputs) add_quantizer(input.name);
@@ -63,10 +63,18 @@ class QdqWriter {
     return name;
   }
 
+  // The site under whose name a site's parameters are written: another one's where both share and are equal.
+  const std::string& owner_of(const std::string& name) const {
+    const Site* site = placement_.find(name, SiteKind::kActivation);
+    const auto owner = site ? sites_.activations.find(site->shares_with) : sites_.activations.end();
+    if (owner == sites_.activations.end()) return name;
+    const QuantParams& own = sites_.activations.at(name);
+    return owner->second.scales == own.scales && owner->second.zero_points == own.zero_points ? owner->first : name;
+  }
+
   // Scale and zero point of a site; those that share are written once.
   const std::pair<std::string, std::string>& add_parameters(const std::string& name) {
-    const Site* site = placement_.find(name, SiteKind::kActivation);
-    const std::string& owner = site ? site->shares_with : name;
+    const std::string& owner = owner_of(name);
     const auto found = parameters_.find(owner);
     if (found != parameters_.end()) return found->second;
     const QuantParams& params = sites_.activations.at(name);
@@ -95,11 +103,15 @@ class QdqWriter {
     if (links_.is_output(name)) add_dequantizer(name, name);
   }
 
-  // Behind operators that only move codes the values are within the range already.
+  // Q saturates at the ends of its type. Behind operators that only move codes the values are within the range already.
   bool needs_clip(const std::string& name, const QuantParams& params) const {
-    if (profile_.narrow_activation != NarrowActivation::kIntegerClip || params.bits >= 8) return false;
-    const Site* site = placement_.find(name, SiteKind::kActivation);
-    return !site || site->shares_with == name || site->node < 0;
+    const CodeRange type = full_range(8, profile_.activation_type == DType::kInt8);
+    const bool clips_low = profile_.narrow_activation == NarrowActivation::kIntegerClip && params.range.qmin > type.qmin;
+    if (params.range.qmax >= type.qmax && !clips_low) return false;
+    const std::string& owner = owner_of(name);
+    const CodeRange& inside = sites_.activations.at(owner).range;
+    return owner == name || inside.qmin < params.range.qmin || inside.qmax > params.range.qmax ||
+           placement_.find(name, SiteKind::kActivation)->node < 0;
   }
 
   std::string bound(int32_t value) {
@@ -120,15 +132,17 @@ class QdqWriter {
   void rewrite_inputs(Node& node, int index) {
     const bool integer = placement_.is_integer[static_cast<size_t>(index)];
     const std::vector<std::string> before = node.inputs;
-    if (integer && profile_.has_integer_bias && before.size() > 2 &&
-        placement_.find(before[2], SiteKind::kBias) && sites_.weights.contains(before[1]))
+    if (integer && profile_.has_integer_bias && before.size() > 2 && !sites_.biases.contains(before[2]) &&
+        placement_.find(before[2], SiteKind::kBias) && sites_.weights.contains(before[1]) && is_quantized(before[0]))
       node.inputs[2] = add_bias(before);
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const std::string name = before[k];
       if (is_quantized(name) && codes_.contains(name)) {
         node.inputs[k] = add_dequantizer(name, unique(name + "_DequantizeLinear"));
-      } else if (k == 1 && sites_.weights.contains(name)) {
-        node.inputs[1] = add_weight(name, sites_.weights.at(name));
+      } else if (sites_.weights.contains(name)) {
+        node.inputs[k] = add_weight(name, sites_.weights.at(name));
+      } else if (profile_.has_integer_bias && sites_.biases.contains(name)) {
+        node.inputs[k] = add_present_bias(name, sites_.biases.at(name));
       } else if (k == 1 && !integer && !options_.float_weights) {
         node.inputs[1] = store_float_weight(node, name);
       }
@@ -180,6 +194,13 @@ class QdqWriter {
     return dequantized(name, scale, "", weight.is_per_channel() ? 0 : -1);
   }
 
+  std::string add_present_bias(const std::string& name, const QuantTensor& bias) {
+    const std::string codes = unique(name + "_quantized"), scale = unique(name + "_scale");
+    model_.graph.initializers[codes] = code_tensor(DType::kInt32, bias.shape, bias.codes);
+    model_.graph.initializers[scale] = Tensor::of<float>(parameter_shape(bias.params), bias.params.scales);
+    return dequantized(codes, scale, "", bias.params.axis);
+  }
+
   // int8 storage of a weight whose operator runs in float: a quarter of the size, the error of 8 bits per channel.
   std::string store_float_weight(const Node& node, const std::string& name) {
     const Tensor* weight = model_.graph.constant(name);
@@ -201,12 +222,11 @@ class QdqWriter {
     std::erase_if(graph.initializers, [&](const auto& entry) { return !read.contains(entry.first) && !graph.is_input(entry.first); });
     graph.value_types.clear();
     require_versions(model_, 13);
-    nlohmann::ordered_json record = nlohmann::ordered_json::object();
-    for (const auto& [name, params] : sites_.activations)
-      record[name] = {{"kind", "activation"}, {"bits", params.bits}};
+    SiteRecords records;
+    for (const auto& [name, params] : sites_.activations) records[name] = {.kind = "activation", .bits = params.bits};
     for (const auto& [name, weight] : sites_.weights)
-      record[name] = {{"kind", "weight"}, {"bits", weight.params.bits}, {"axis", weight.params.axis}};
-    model_.set_metadata("halftone.sites", record.dump());
+      records[name] = {.kind = "weight", .bits = weight.params.bits, .axis = weight.params.axis};
+    write_site_records(model_, records);
     model_.set_metadata("halftone.target", profile_.name);
   }
 

@@ -15,7 +15,9 @@ namespace halftone {
 // What every site of a placement came to.
 struct QuantizedSites {
   std::map<std::string, QuantTensor> weights;      // by site
-  std::map<std::string, QuantParams> activations;  // by site; sites that share have equal parameters
+  std::map<std::string, QuantParams> activations;  // by site
+  // Biases that are kept as a quantized file had them; others are rounded by write_qdq().
+  std::map<std::string, QuantTensor> biases = {};
 };
 
 struct QdqOptions {
@@ -23,7 +25,7 @@ struct QdqOptions {
   bool float_weights = false;
 };
 
-// model: what `placement` was made for. Biases are rounded here, at scale s_x * s_w in float32. Names of inputs, outputs and the
+// model: what `placement` was made for; `sites` may hold more than it and less: what a quantized file had. Biases are rounded here, at scale s_x * s_w in float32. Names of inputs, outputs and the
 // tensors between are kept. Sets the opset and IR version that the result needs and records every site's bits in the metadata.
 Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
                 const QdqOptions& options = {});

@@ -3,6 +3,16 @@
 #include <unordered_map>
 
 namespace halftone {
+namespace {
+
+// Inputs, and behind them what subgraphs take from outside.
+std::vector<std::string> values_read(const Node& node) {
+  std::vector<std::string> names = node.inputs;
+  for (const std::string& name : node.captures()) names.push_back(name);
+  return names;
+}
+
+}  // namespace
 
 void require_supported(const Node& node) {
   const GraphOp* op = find_op(node);
@@ -29,12 +39,13 @@ Tensors interpret(const Graph& graph, const std::map<std::string, Tensor>& input
 
   std::unordered_map<std::string, size_t> last_use;
   for (size_t i = 0; i < graph.nodes.size(); ++i)
-    for (const std::string& input : graph.nodes[i].inputs) last_use[input] = i;
+    for (const std::string& input : values_read(graph.nodes[i])) last_use[input] = i;
 
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     std::vector<const Tensor*> arguments;
-    for (const std::string& name : node.inputs) {
+    const std::vector<std::string> read = values_read(node);
+    for (const std::string& name : read) {
       const auto found = values.find(name);
       if (!name.empty() && found == values.end())
         throw Error("running ", node.label(), ": its input '", name, "' was not given");
@@ -43,7 +54,7 @@ Tensors interpret(const Graph& graph, const std::map<std::string, Tensor>& input
     Tensors results = evaluate_node(node, arguments);
     for (size_t k = 0; k < node.outputs.size() && k < results.size(); ++k)
       if (!node.outputs[k].empty()) values[node.outputs[k]] = std::move(results[k]);
-    for (const std::string& name : node.inputs)
+    for (const std::string& name : read)
       if (last_use[name] == i && !graph.is_output(name)) values.erase(name);
   }
   Tensors outputs;

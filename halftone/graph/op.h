@@ -25,7 +25,8 @@ using Tensors = std::vector<Tensor>;
 // A node and the values of its inputs.
 struct KernelInputs {
   const Node& node;
-  std::span<const Tensor* const> values;  // nullptr where an optional input is left out
+  // nullptr where an optional input is left out. What subgraphs take from outside (node.captures()) follows the inputs.
+  std::span<const Tensor* const> values;
 
   size_t size() const { return values.size(); }
   bool has(size_t i) const { return i < values.size() && values[i]; }

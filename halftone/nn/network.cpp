@@ -19,11 +19,18 @@ std::string described(const std::vector<at::Tensor>& values, const std::vector<i
   return result;
 }
 
+// Inputs, and behind them what subgraphs take from outside.
+std::vector<std::string> values_read(const Node& node) {
+  std::vector<std::string> names = node.inputs;
+  for (const std::string& name : node.captures()) names.push_back(name);
+  return names;
+}
+
 // The outer values that a graph's nodes and outputs read, each with the last node that does.
 std::map<std::string, size_t> last_reads(const Graph& graph) {
   std::map<std::string, size_t> last;
   for (size_t i = 0; i < graph.nodes.size(); ++i)
-    for (const std::string& input : graph.nodes[i].inputs) last[input] = i;
+    for (const std::string& input : values_read(graph.nodes[i])) last[input] = i;
   for (const Value& output : graph.outputs) last.erase(output.name);
   return last;
 }
@@ -49,9 +56,10 @@ Network::Network(const Graph& graph, at::Device device) : graph_(graph), device_
     const Node& node = graph_.nodes[i];
     Step step{&node, find_nn_op(node), {}, {}, {}};
     if (!step.op) throw_unsupported(node);
-    for (const std::string& name : node.inputs) step.inputs.push_back(name.empty() ? -1 : slot(name));
+    const std::vector<std::string> read = values_read(node);
+    for (const std::string& name : read) step.inputs.push_back(name.empty() ? -1 : slot(name));
     for (const std::string& name : node.outputs) step.outputs.push_back(name.empty() ? -1 : slot(name));
-    for (const std::string& name : std::set<std::string>(node.inputs.begin(), node.inputs.end())) {
+    for (const std::string& name : std::set<std::string>(read.begin(), read.end())) {
       const auto found = last.find(name);
       const bool stays = graph_.initializers.contains(name) || name.empty();
       if (!stays && found != last.end() && found->second == i) step.last_uses.push_back(slot(name));
@@ -115,6 +123,8 @@ TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {
   for (const auto& [slot, constant] : constants_) values[static_cast<size_t>(slot)] = constant;
   for (const auto& [name, value] : how.initializers)
     if (const auto found = slots_.find(name); found != slots_.end()) values[static_cast<size_t>(found->second)] = value;
+  for (const auto& [name, value] : how.known)
+    if (const auto found = slots_.find(name); found != slots_.end()) values[static_cast<size_t>(found->second)] = value;
   for (const auto& [name, value] : inputs) {
     const auto found = slots_.find(name);
     at::Tensor fed = value.to(device_);
@@ -122,7 +132,9 @@ TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {
     made(name, fed);
     if (found != slots_.end()) values[static_cast<size_t>(found->second)] = std::move(fed);
   }
+  auto is_known = [&](int output) { return output < 0 || how.known.contains(names_[static_cast<size_t>(output)]); };
   for (const Step& step : steps_) {
+    if (!how.known.empty() && std::ranges::all_of(step.outputs, is_known)) continue;
     run_step(step, values, how.training);
     for (int output : step.outputs)
       if (output >= 0) made(names_[static_cast<size_t>(output)], values[static_cast<size_t>(output)]);

@@ -28,6 +28,8 @@ struct NetworkRun {
   bool training = false;
   // Tensors that take the place of initializers in this run, by name: weights that are computed from what is trained.
   TensorMap initializers = {};
+  // Values that are there already, by name: nodes of which every output is known do not run. To run again from some place on.
+  TensorMap known = {};
   // Values, of any place in the graph, that are returned beside the outputs.
   std::set<std::string> capture = {};
   // Called with the name and value of everything that is computed or fed, in the order of the graph.

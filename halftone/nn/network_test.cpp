@@ -119,14 +119,14 @@ TEST(Network, DropsOnlyInTraining) {
 
 TEST(Network, RejectsAnUnsupportedOperatorByNameAndNode) {
   Graph graph;
-  graph.nodes = {node("Loop", {"x"}, {"y"})};
-  graph.nodes[0].name = "outer_loop";
+  graph.nodes = {node("SequenceMap", {"x"}, {"y"})};
+  graph.nodes[0].name = "outer_map";
   try {
     const Network network(graph);
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("Loop"));
-    EXPECT_THAT(error.what(), HasSubstr("outer_loop"));
+    EXPECT_THAT(error.what(), HasSubstr("SequenceMap"));
+    EXPECT_THAT(error.what(), HasSubstr("outer_map"));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "halftone/onnx/subgraph.h"
 #include "halftone/onnx/versions.h"
 
 namespace halftone {
@@ -177,11 +178,35 @@ const std::map<std::string, Change>& changes() {
   return kChanges;
 }
 
-void require_liftable(const Node& node, int64_t opset) {
-  static const std::set<std::string> kWithSubgraphs = {"If", "Loop", "Scan"};
-  if (node.domain.empty() && kWithSubgraphs.contains(node.op_type))
-    throw Error("lifting the model from opset ", opset, ": ", node.label(),
-                " holds a subgraph, which is not lifted; export the model with opset 13 or later");
+void lift_nodes(Graph& graph, int64_t opset);
+
+// The subgraphs of If, Loop and Scan, which see the types of what they take from outside.
+void lift_subgraphs(const Graph& outer, Node& node, int64_t opset) {
+  for (const char* attribute : {"then_branch", "else_branch", "body"}) {
+    if (!node.has(attribute)) continue;
+    Graph inner = subgraph_of(node, attribute);
+    const auto declared = inner.value_types;
+    for (const std::string& name : node.captures()) inner.value_types.emplace(name, outer.type(name));
+    lift_nodes(inner, opset);
+    inner.value_types = declared;
+    set_subgraph(node, attribute, inner);
+  }
+}
+
+void lift_nodes(Graph& graph, int64_t opset) {
+  std::vector<Node> old = graph.nodes;  // graph.nodes stay while names are made
+  Lifter lifter{graph};
+  for (Node& node : old) {
+    const auto change = changes().find(node.op_type);
+    const bool applies = node.domain.empty() && change != changes().end() && opset < change->second.since;
+    const bool has_subgraph = node.domain.empty() && (node.op_type == "If" || node.op_type == "Loop" || node.op_type == "Scan");
+    if (has_subgraph && node.op_type == "Scan" && opset < 9)
+      throw Error("lifting ", node.label(), ": the batched Scan of opset 8 has no later form; export the model with opset 13 or later");
+    if (has_subgraph) lift_subgraphs(graph, node, opset);
+    if (applies) change->second.lift(lifter, std::move(node));
+    else lifter.nodes.push_back(std::move(node));
+  }
+  graph.nodes = std::move(lifter.nodes);
 }
 
 }  // namespace
@@ -196,17 +221,7 @@ Model lifted(const Model& source) {
   if (opset < kOldestOpset)
     throw Error("the model has opset ", opset, "; 7 and later are read: export it with opset 13 or later");
 
-  for (const Node& node : model.graph.nodes) require_liftable(node, opset);
-  Graph& graph = model.graph;
-  std::vector<Node> old = graph.nodes;  // graph.nodes stay while names are made
-  Lifter lifter{graph};
-  for (Node& node : old) {
-    const auto change = changes().find(node.op_type);
-    const bool applies = node.domain.empty() && change != changes().end() && opset < change->second.since;
-    if (applies) change->second.lift(lifter, std::move(node));
-    else lifter.nodes.push_back(std::move(node));
-  }
-  graph.nodes = std::move(lifter.nodes);
+  lift_nodes(model.graph, opset);
   require_versions(model, kLeastOpset);
   return model;
 }

@@ -1,9 +1,11 @@
 #include "halftone/onnx/reader.h"
 
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "halftone/base/mapped_file.h"
+#include "halftone/onnx/subgraph.h"
 #include "halftone/onnx/wire.h"
 
 namespace halftone {
@@ -164,6 +166,7 @@ Node read_node(data_view bytes, const Source& source) {
   return node;
 }
 
+// The nodes as they stand, not yet sorted.
 Graph read_graph(data_view bytes, const Source& source) {
   Graph graph;
   graph.unknown_fields = each_field<GraphProto>(bytes, [&](auto& m) {
@@ -190,7 +193,6 @@ Graph read_graph(data_view bytes, const Source& source) {
       default: return false;
     }
   });
-  sort_topologically(graph);
   return graph;
 }
 
@@ -232,6 +234,7 @@ Model read_model_message(data_view bytes, const Source& source) {
       case ModelProto::graph:
         if (std::exchange(has_graph, true)) throw Error("it has two graphs");
         model.graph = read_graph(m.get_view(), source);
+        sort_topologically(model.graph);
         return true;
       default: return false;
     }
@@ -270,6 +273,23 @@ Model read_model(const std::filesystem::path& path) {
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   return onnx::reading(text("'", path.string(), "'"), [&] {
     return onnx::read_model_message(onnx::view_of(file->bytes()), {file, folder});
+  });
+}
+
+Graph subgraph_of(const Node& node, const std::string& attribute) {
+  const auto found = node.attributes.find(attribute);
+  const auto* opaque = found == node.attributes.end() ? nullptr : std::get_if<Opaque>(&found->second);
+  if (!opaque) throw Error(node.label(), ": it has no subgraph '", attribute, "'");
+  return onnx::reading(text("the subgraph '", attribute, "' of ", node.label()), [&] {
+    std::optional<Graph> graph;
+    const auto owner = std::make_shared<const std::string>(opaque->bytes);
+    onnx::each_field<onnx::AttributeProto>(onnx::data_view(owner->data(), owner->size()), [&](auto& m) {
+      if (m.tag() != onnx::AttributeProto::g) return false;
+      graph = onnx::read_graph(m.get_view(), {owner, {}});  // in order: the specification asks for it
+      return true;
+    });
+    if (!graph) throw Error("it holds no graph");
+    return *graph;
   });
 }
 

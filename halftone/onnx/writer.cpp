@@ -10,6 +10,7 @@
 
 #include "halftone/base/atomic_file.h"
 #include "halftone/onnx/fields.h"
+#include "halftone/onnx/subgraph.h"
 
 namespace halftone {
 namespace onnx {
@@ -254,6 +255,22 @@ uint64_t write_model(const Model& model, const std::filesystem::path& path, cons
   graph.send([&](std::span<const std::byte> bytes) { file.write(bytes); });
   file.commit();
   return total + file.size_bytes();
+}
+
+void set_subgraph(Node& node, const std::string& attribute, const Graph& graph) {
+  const auto found = node.attributes.find(attribute);
+  auto* opaque = found == node.attributes.end() ? nullptr : std::get_if<Opaque>(&found->second);
+  if (!opaque) throw Error(node.label(), ": it has no subgraph '", attribute, "'");
+  std::string body;
+  onnx::graph_rope(graph, std::nullopt).send([&](std::span<const std::byte> piece) {
+    body.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  });
+  std::string bytes;
+  protozero::pbf_builder<onnx::AttributeProto> m{bytes};
+  m.add_string(onnx::AttributeProto::name, attribute);
+  m.add_message(onnx::AttributeProto::g, body);
+  m.add_int32(onnx::AttributeProto::type, static_cast<int32_t>(onnx::AttributeType::GRAPH));
+  opaque->bytes = std::move(bytes);
 }
 
 std::string serialize_model(const Model& model) {

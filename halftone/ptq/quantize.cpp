@@ -6,6 +6,7 @@
 #include "halftone/data/accuracy.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/export/compact.h"
+#include "halftone/export/dequantize.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
 #include "halftone/graph/passes/passes.h"
@@ -47,15 +48,55 @@ std::vector<size_t> zero_to(size_t count) {
   return result;
 }
 
-// The placement under the plan: sites kept in float take their operators with them, until nothing changes.
-Placement settled_placement(const Graph& graph, const Profile& profile, const QuantizeOptions& options,
+// The float network, and what the model has of quantization that is to stay.
+Dequantized start_of(const Model& source, const QuantizeOptions& options) {
+  const Model model = prepare(source);
+  if (options.requantize) return dequantize(float_model(model));
+  Dequantized parts = dequantize(model);
+  if (parts.quantization() == Quantization::kFully)
+    throw Error("the model is quantized already; give --requantize to start from its dequantized values, or --keep-quantization "
+                "to write the same numbers for another target");
+  return parts;
+}
+
+// Adds what encodings tell. Tensors that the model never had are an error; those that folding took away are a warning.
+void add_encodings(const Encodings& encodings, const Model& source, const Run& run, Dequantized& parts) {
+  std::set<std::string> known, present;
+  auto collect = [](const Graph& graph, std::set<std::string>& names) {
+    for (const Value& input : graph.inputs) names.insert(input.name);
+    for (const auto& [name, tensor] : graph.initializers) names.insert(name);
+    for (const Node& node : graph.nodes) names.insert(node.outputs.begin(), node.outputs.end());
+  };
+  collect(source.graph, known);
+  collect(parts.model.graph, present);
+  size_t gone = 0;
+  for (const auto& [name, encoding] : encodings) {
+    if (!known.contains(name)) throw Error("the encodings name '", name, "', which is no tensor of the model");
+    if (!present.contains(name)) ++gone;
+    if (encoding.is_float) parts.kept.insert(name);
+  }
+  if (gone) run.warning(text(gone, " encodings are of tensors that folding took away, and are not used"));
+  QuantizedSites fixed = fixed_sites(encodings, parts.model.graph);
+  parts.sites.activations.merge(fixed.activations);
+  parts.sites.weights.merge(fixed.weights);
+}
+
+// The placement under the plan: sites kept in float take their operators with them, until nothing changes. Sites that the model
+// has quantized already have the bits that they have.
+Placement settled_placement(const Dequantized& parts, const Profile& profile, const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs) {
-  Placement placement = place(graph, profile, {});
+  const Graph& graph = parts.model.graph;
+  std::set<std::string> keep_float = parts.kept;
+  Placement placement = place(graph, profile, keep_float);
   specs = site_specs(graph, placement, profile, options);
-  std::set<std::string> keep_float;
+  auto settle = [&](const std::string& site, int bits) {
+    if (const auto found = specs.find(site); found != specs.end()) (found->second = {}).bits = bits;
+  };
+  for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
+  for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
   for (const auto& [site, spec] : specs)
     if (spec.is_float()) keep_float.insert(site);
-  if (!keep_float.empty()) placement = place(graph, profile, keep_float);
+  if (keep_float.size() > parts.kept.size()) placement = place(graph, profile, keep_float);
   return placement;
 }
 
@@ -82,6 +123,15 @@ std::map<std::string, std::string> facts_of(const Model& model, const Dataset& d
           {"seed", std::to_string(run.seed)},
           {"learning", text("iterations ", learned.iterations, ", batch ", learned.batch, ", lambda ", learned.rounding_weight,
                             ", rate ", learned.rounding_learning_rate, learned.uses_fisher ? ", Fisher" : "")}};
+}
+
+// Parameters that the model has go before those found; what shares with an activation that has them takes them too.
+void keep_activations(const QuantizedSites& present, const Placement& placement, const Profile& profile,
+                      std::map<std::string, QuantParams>& activations) {
+  for (const Site& site : placement.sites)
+    if (site.kind == SiteKind::kActivation && present.activations.contains(site.shares_with))
+      activations[site.name] = stored_in(profile, present.activations.at(site.shares_with), site.name);
+  for (const auto& [name, params] : present.activations) activations[name] = stored_in(profile, params, name);
 }
 
 // The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
@@ -133,10 +183,14 @@ void report_outputs(const std::vector<std::vector<float>>& before, const std::ve
 QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   const auto& profile = Registry<Profile>::get(options.target);
-  Model model = prepare(source);
-  if (method.corrects_bias) give_biases(model.graph);
+  Dequantized parts = start_of(source, options);
+  Model& model = parts.model;
+  add_encodings(options.encodings, source, run, parts);
+  // A correction measures layers whose biases it may set.
+  const bool corrects_bias = method.corrects_bias && parts.quantization() == Quantization::kFloat;
+  if (corrects_bias) give_biases(model.graph);
   std::map<std::string, QuantSpec> specs;
-  const Placement placement = settled_placement(model.graph, profile, options, specs);
+  const Placement placement = settled_placement(parts, profile, options, specs);
   if (options.full_range && profile.eight_bit_weights.qmax < 127)
     run.warning("--full-range: on CPUs without VNNI onnxruntime's default kernels saturate and lose accuracy");
 
@@ -150,17 +204,23 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
 
   QuantizedSites sites;
   sites.activations = activation_params(placement, calibration, specs, profile, run.threads);
+  keep_activations(parts.sites, placement, profile, sites.activations);
   sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
+  for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
+  sites.biases = parts.sites.biases;
   const Checkpoint checkpoint(run, method.walks.empty() ? std::map<std::string, std::string>{} : facts_of(model, data, options, run));
+  ReconstructionOptions learning = options.reconstruction;
+  for (const auto& [name, params] : parts.sites.activations) learning.frozen.insert(name);
+  for (const auto& [name, weight] : parts.sites.weights) learning.frozen.insert(name);
   std::vector<UnitReport> units;
   for (size_t i = 0; i < method.walks.size(); ++i) {
-    const auto found = reconstruct(model.graph, placement, sites, method.walks[i], options.reconstruction, data, calibration.samples,
+    const auto found = reconstruct(model.graph, placement, sites, method.walks[i], learning, data, calibration.samples,
                                    how, checkpoint, text("walk-", i, "-unit"), run);
     units.insert(units.end(), found.begin(), found.end());
   }
   const QdqOptions form{.float_weights = options.float_weights};
-  QuantizeResult result{write_qdq(model, placement, sites, profile, form), {}};
-  if (method.corrects_bias) {
+  QuantizeResult result{write_qdq(model, placement, sites, profile, form), sites, {}};
+  if (corrects_bias) {
     // Weights keep their codes; the file is written again with the corrected biases.
     correct_biases(model.graph, network, Network(result.model.graph), placement, data,
                    some_of(calibration.samples, kCorrectionSamples), options.skip_broken, run);

@@ -10,6 +10,7 @@
 
 #include "halftone/base/run.h"
 #include "halftone/data/dataset.h"
+#include "halftone/export/encodings.h"
 #include "halftone/export/placement.h"
 #include "halftone/graph/graph.h"
 #include "halftone/ptq/reconstruction.h"
@@ -28,6 +29,8 @@ struct QuantizeOptions {
   std::optional<QuantPlan> plan = {};
   std::string plan_text = {};    // for the line in its error messages
   std::string plan_source = {};
+  bool requantize = false;     // a quantized model is dequantized first; otherwise what it has is kept
+  Encodings encodings = {};    // ranges and widths of single tensors, taken as they are
   std::vector<std::string> fixes = {};  // SITE=BITS or SITE=float; SITE may hold * and ?
   ReconstructionOptions reconstruction = {};  // of methods that learn
 };
@@ -52,10 +55,12 @@ struct QuantizeReport {
 
 struct QuantizeResult {
   Model model;
+  QuantizedSites sites;
   QuantizeReport report;
 };
 
-// data: samples to calibrate on, labels not needed. The result depends on the model, the data, the options and run.seed alone.
+// data: samples to calibrate on, labels not needed. What a partly quantized model has, parameters and codes, stays as it is; a model
+// that is quantized throughout is an error without `requantize`. The result depends on the model, the data, the options and run.seed alone.
 // Throws Error naming the tensor, site or sample at fault; UsageError for options out of range.
 QuantizeResult quantize(const Model& model, const Dataset& data, const QuantizeOptions& options, const Run& run);
 

@@ -2,6 +2,7 @@
 // changes least. AdaRound (one layer), BRECQ and QDrop (one block) are settings of the same walk.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct ReconstructionOptions {
   int batch = 0;       // 0: 32, or 16 for networks of more than 200 M multiplications
   double rounding_weight = 0;  // lambda; 0: 0.01, or 0.1 where there are depthwise convolutions
   double rounding_learning_rate = 0;  // 0: 1e-2 up to 2,000 iterations, else 1e-3
+  std::set<std::string> frozen = {};  // sites that stay as they are
   bool uses_fisher = false;  // errors weighted by the gradient of the network's output (BRECQ, eq. 10)
 };
 

@@ -52,10 +52,11 @@ class UnitTrainer {
     if (how.learns_rounding)
       for (const std::string& name : region.weight_sites()) {
         const QuantParams& params = sites.weights.at(name).params;
-        if (params.bits > 1) roundings_.emplace(name, SoftRounding(graph.initializers.at(name), params));
+        if (params.bits > 1 && !options.frozen.contains(name)) roundings_.emplace(name, SoftRounding(graph.initializers.at(name), params));
       }
     if (how.learns_steps)
       for (auto& [owner, step] : hard_.steps) {
+        if (options.frozen.contains(owner)) continue;
         steps_[owner] = step.clone().requires_grad_();
         const auto limit = placement.find(owner, SiteKind::kActivation)->upper_limit;
         const CodeRange& codes = sites.activations.at(owner).range;

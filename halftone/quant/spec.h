@@ -37,6 +37,7 @@ struct QuantParams {
   CodeRange range;
 
   bool is_per_channel() const { return axis >= 0; }
+  bool operator==(const QuantParams&) const = default;
 };
 
 // Codes of a signed type of `bits` (two's complement, [-2^(b-1), 2^(b-1)-1]) or an unsigned one ([0, 2^b - 1]).

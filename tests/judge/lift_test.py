@@ -82,14 +82,22 @@ def test_lifted_model_gives_the_same(tmp_path, case, opset):
         assert a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
-def test_control_flow_of_old_opsets_is_refused_by_name(tmp_path):
-    branch = helper.make_graph([helper.make_node("Identity", ["x"], ["t"])], "b", [], [helper.make_tensor_value_info("t", F, None)])
-    graph = helper.make_graph([helper.make_node("If", ["c"], ["y"], name="choose", then_branch=branch, else_branch=branch)], "g",
-                              [helper.make_tensor_value_info("x", F, [2]), helper.make_tensor_value_info("c", TensorProto.BOOL, [])],
-                              [helper.make_tensor_value_info("y", F, [2])])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=6), tmp_path / "old.onnx")
-    result = run(BUILD / "tests/roundtrip", tmp_path / "old.onnx", tmp_path / "new.onnx", "lift", check=False)
-    assert result.returncode == 1 and "choose" in result.stderr and "opset 13" in result.stderr
+def test_subgraphs_of_old_opsets_are_lifted(tmp_path):
+    then = helper.make_graph([helper.make_node("Clip", ["x"], ["p"], min=-0.5, max=0.5),
+                              helper.make_node("Unsqueeze", ["p"], ["t"], axes=[0])], "b", [],
+                             [helper.make_tensor_value_info("t", F, None)])
+    other = helper.make_graph([helper.make_node("Unsqueeze", ["x"], ["e"], axes=[0])], "b", [],
+                              [helper.make_tensor_value_info("e", F, None)])
+    graph = helper.make_graph([helper.make_node("If", ["c"], ["y"], name="choose", then_branch=then, else_branch=other)], "g",
+                              [helper.make_tensor_value_info("x", F, [4]), helper.make_tensor_value_info("c", TensorProto.BOOL, [])],
+                              [helper.make_tensor_value_info("y", F, [1, 4])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 10)], ir_version=5), tmp_path / "old.onnx")
+    run(BUILD / "tests/roundtrip", tmp_path / "old.onnx", tmp_path / "new.onnx", "lift")
+    onnx.checker.check_model(onnx.load(tmp_path / "new.onnx"))
+    for c in (True, False):
+        feed = {"x": weights(4), "c": np.array(c)}
+        old, new = (session(tmp_path / f).run(None, feed)[0] for f in ("old.onnx", "new.onnx"))
+        assert np.array_equal(old, new)
 
 
 @pytest.mark.parametrize("name", ["resnet20", "efficientnet-lite0"])

@@ -10,8 +10,8 @@ namespace {
 
 constexpr uint64_t kMaxFoldedBytes = 64'000'000;
 
-// Operators whose constants must survive: a quantized weight, and what unpacks it when the file is loaded.
-const std::set<std::string> kKept = {"DequantizeLinear", "QuantizeLinear"};
+// Operators whose constants must survive, a quantized weight, and those that read more than their inputs.
+const std::set<std::string> kKept = {"DequantizeLinear", "QuantizeLinear", "If", "Loop", "Scan"};
 
 // The constants that a node reads; empty where it reads anything else or must stay.
 std::vector<const Tensor*> constant_inputs(const Graph& graph, const Node& node) {

@@ -1,0 +1,80 @@
+#include "halftone/onnx/qdq_form.h"
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "halftone/graph/passes/passes.h"
+#include "halftone/onnx/qdq_rewriter.h"
+#include "halftone/onnx/versions.h"
+
+namespace halftone {
+namespace {
+
+const QuantizedForm* form_of(const Node& node) {
+  return Registry<QuantizedForm>::find(node.domain.empty() ? node.op_type : node.domain + "." + node.op_type);
+}
+
+// What only an optimiser writes cannot be brought back.
+void require_exchange_file(const Graph& graph) {
+  std::set<std::string> found;
+  for (const Node& node : graph.nodes)
+    if (node.domain == "com.microsoft" && !form_of(node)) found.insert(node.op_type);
+  if (found.empty()) return;
+  std::string names;
+  for (const std::string& name : found) names += (names.empty() ? "" : ", ") + name;
+  throw Error("the model holds operators of com.microsoft (", names,
+              "): an optimiser's output, not an exchange file; give the model that was optimised");
+}
+
+void forget_unused_domains(Model& model) {
+  std::set<std::string> used{""};
+  for (const Node& node : model.graph.nodes) used.insert(node.domain);
+  std::erase_if(model.opsets, [&](const auto& entry) { return !used.contains(entry.first); });
+}
+
+// From opset 18 on reductions take their axes as an input, and an even Split says into how many parts.
+void raise_opset(Model& model, int64_t opset) {
+  static const std::set<std::string> kReductions = {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
+                                                    "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare"};
+  if (model.opset() < 18 && opset >= 18)
+    for (Node& node : model.graph.nodes) {
+      if (!node.domain.empty()) continue;
+      if (kReductions.contains(node.op_type) && node.has("axes")) {
+        auto axes = node.ints_or("axes", {});
+        const auto count = static_cast<int64_t>(axes.size());
+        node.inputs.push_back(model.graph.unique_name(node.outputs[0] + "_axes"));
+        model.graph.initializers[node.inputs[1]] = Tensor::of<int64_t>({count}, std::move(axes));
+        node.attributes.erase("axes");
+      } else if (node.op_type == "Split" && node.input(1).empty()) {
+        node.attributes["num_outputs"] = static_cast<int64_t>(node.outputs.size());
+      }
+    }
+  require_versions(model, opset);
+}
+
+}  // namespace
+
+Model qdq_form(const Model& source) {
+  require_exchange_file(source.graph);
+  bool has_any = false;
+  for (const Node& node : source.graph.nodes) has_any = has_any || form_of(node);
+  if (!has_any) return source;
+
+  Model model = source;
+  QdqRewriter rewriter(source.graph);
+  for (size_t i = 0; i < source.graph.nodes.size(); ++i) {
+    const Node& node = source.graph.nodes[i];
+    if (rewriter.is_dropped(static_cast<int>(i))) continue;
+    if (const QuantizedForm* form = form_of(node)) form->rewrite(rewriter, node);
+    else rewriter.add(node);
+  }
+  model.graph = rewriter.finish();
+  remove_dead_code(model.graph);
+  sort_topologically(model.graph);
+  forget_unused_domains(model);
+  raise_opset(model, rewriter.opset());
+  return model;
+}
+
+}  // namespace halftone

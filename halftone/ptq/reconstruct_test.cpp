@@ -1,0 +1,175 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+
+#include "halftone/export/prepare.h"
+#include "halftone/nn/tensors.h"
+#include "halftone/ptq/calibrate.h"
+#include "halftone/ptq/method.h"
+#include "halftone/ptq/quantized_region.h"
+#include "halftone/ptq/site_bits.h"
+#include "halftone/ptq/site_params.h"
+#include "halftone/ptq/units.h"
+#include "halftone/ptq/value_cache.h"
+#include "tests/message_of.h"
+#include "tests/small_network.h"
+
+namespace halftone {
+namespace {
+
+const Profile& profile() { return Registry<Profile>::get("onnxruntime"); }
+
+// The small network at 3/3 bits, nearest rounding.
+struct Start {
+  Model model = prepare(small_model());
+  Placement placement = place(model.graph, profile(), {});
+  RandomImages data;
+  LoadOptions load{.batch = 8};
+  QuantizedSites sites;
+
+  Start() {
+    const auto specs = site_specs(model.graph, placement, profile(), {.weights = 3, .activations = 3, .fixes = {"a.weight=3", "b.weight=3"}});
+    const Calibration calibration = calibrate(Network(model.graph), placement, "mse", data, load, {});
+    sites.activations = activation_params(placement, calibration, specs, profile(), 1);
+    sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile(), Registry<PtqMethod>::get("mse"), false);
+  }
+
+  std::vector<UnitReport> learn(const Reconstruction& how, const ReconstructionOptions& options, const Run& run = {}) {
+    return reconstruct(model.graph, placement, sites, how, options, data, all_samples(data), load, Checkpoint(run, {}), "walk", run);
+  }
+
+  std::string state() const {
+    std::string result;
+    for (const auto& [name, weight] : sites.weights)
+      for (int32_t code : weight.codes) result += text(code, " ");
+    for (const auto& [name, params] : sites.activations) result += text(name, " ", at::tensor(params.scales[0]).view(at::kInt).item<int32_t>(), "\n");
+    return result;
+  }
+};
+
+constexpr Reconstruction kQdrop{.learns_steps = true, .keep = 0.5f};
+
+TEST(Reconstruct, LowersTheLossOfEveryUnitOrLeavesIt) {
+  for (const auto unit : {Reconstruction::Unit::kLayer, Reconstruction::Unit::kBlock}) {
+    Start start;
+    const auto reports = start.learn({.unit = unit, .learns_steps = true}, {.iterations = 150});
+    size_t improved = 0;
+    for (const UnitReport& report : reports) {
+      improved += report.is_improved;
+      if (report.is_improved) EXPECT_LT(report.loss_after, report.loss_before) << report.name;
+    }
+    EXPECT_GE(improved, 2u);
+  }
+}
+
+TEST(Reconstruct, KeepOfOneIsJointBlockReconstruction) {
+  Start dropping, plain;
+  dropping.learn({.learns_steps = true, .keep = 1.0f}, {.iterations = 20});
+  plain.learn({.learns_steps = true}, {.iterations = 20});
+  EXPECT_EQ(dropping.state(), plain.state());
+  Start half;
+  half.learn(kQdrop, {.iterations = 20});
+  EXPECT_NE(half.state(), plain.state());
+}
+
+TEST(Reconstruct, DoesNotDependOnThreadsOrOnWhereCachesLie) {
+  Start one, three, spilled;
+  one.learn(kQdrop, {.iterations = 20}, {.threads = 1});
+  three.learn(kQdrop, {.iterations = 20}, {.threads = 3});
+  spilled.learn(kQdrop, {.iterations = 20}, {.memory_bytes = 4});
+  EXPECT_EQ(one.state(), three.state());
+  EXPECT_EQ(one.state(), spilled.state());
+}
+
+TEST(Reconstruct, GoesOnAfterAnyUnitWithTheSameResult) {
+  const auto folder = std::filesystem::temp_directory_path() / "halftone-reconstruct-test";
+  std::filesystem::remove_all(folder);
+  Start whole;
+  whole.learn(kQdrop, {.iterations = 20}, {.checkpoint = folder.string()});
+  for (const char* lost : {"walk-2", "walk-1", "walk-0"}) {
+    std::filesystem::remove(folder / lost);
+    Start resumed;
+    const auto reports = resumed.learn(kQdrop, {.iterations = 20}, {.checkpoint = folder.string(), .resume = true});
+    EXPECT_EQ(resumed.state(), whole.state()) << "without " << lost;
+    EXPECT_EQ(reports.size(), 3u);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Reconstruct, FrozenSitesStay) {
+  Start start;
+  const auto codes = start.sites.weights.at("a.weight").codes;
+  const float scale = start.sites.activations.at("ar").scales[0];
+  start.learn({.learns_steps = true}, {.iterations = 50, .frozen = {"a.weight", "ar"}});
+  EXPECT_EQ(start.sites.weights.at("a.weight").codes, codes);
+  EXPECT_EQ(start.sites.activations.at("ar").scales[0], scale);
+}
+
+TEST(Reconstruct, StopsBetweenUnitsWhenTheTimeIsUp) {
+  Start start;
+  const std::string before = start.state();
+  Run run;
+  run.deadline = std::chrono::steady_clock::now();
+  EXPECT_TRUE(start.learn(kQdrop, {.iterations = 20}, run).empty());
+  EXPECT_EQ(start.state(), before);
+}
+
+TEST(Reconstruct, FisherWeightsChangeWhatIsLearned) {
+  Start plain, weighted;
+  plain.learn(kQdrop, {.iterations = 30});
+  weighted.learn(kQdrop, {.iterations = 30, .uses_fisher = true});
+  EXPECT_NE(plain.state(), weighted.state());
+}
+
+// The regions one after another against the network of the written file.
+TEST(QuantizedRegion, ChainEqualsTheWrittenNetwork) {
+  Start start;
+  const Model written = write_qdq(start.model, start.placement, start.sites, profile());
+  const std::vector<size_t> first{0, 1, 2, 3, 4, 5, 6, 7};
+  const TensorMap inputs = network_inputs(Network(start.model.graph), load_batch(start.data, first, start.load));
+  TensorMap values;
+  const QuantParams& image = start.sites.activations.at("image");
+  values["image"] = fake_quantize(inputs.at("image"), at::full({1}, image.scales[0]), image.zero_points[0], image.range);
+  for (const Region& unit : units_of(start.model.graph, Reconstruction::Unit::kBlock)) {
+    const QuantizedRegion region(start.model.graph, unit, start.placement, start.sites);
+    values.merge(region.run(values, hard_quantizers(region, start.sites)));
+  }
+  const at::Tensor expected = Network(written.graph).run(inputs).at("logits");
+  EXPECT_LT((values.at("logits") - expected).abs().max().item<double>(), 1e-4 * expected.abs().max().item<double>());
+}
+
+TEST(Units, HoldEveryNodeOnceInOrder) {
+  const Model model = prepare(small_model());
+  for (const auto unit : {Reconstruction::Unit::kLayer, Reconstruction::Unit::kBlock}) {
+    std::vector<int> nodes;
+    for (const Region& region : units_of(model.graph, unit)) nodes.insert(nodes.end(), region.nodes.begin(), region.nodes.end());
+    std::ranges::sort(nodes);
+    ASSERT_EQ(nodes.size(), model.graph.nodes.size());
+    for (size_t i = 0; i < nodes.size(); ++i) EXPECT_EQ(nodes[i], static_cast<int>(i));
+  }
+}
+
+TEST(ValueCache, ReadsBackWhatWasWrittenInMemoryAndSpilled) {
+  for (const uint64_t limit : {uint64_t{0}, uint64_t{1} << 20}) {
+    CacheBudget budget{.limit_bytes = limit};
+    ValueCache cache("x", 10, budget);
+    const at::Tensor values = at::randn({10, 3, 2});
+    cache.write(0, 6, values.narrow(0, 0, 6));
+    cache.write(6, 4, at::cat({values.narrow(0, 6, 4), at::zeros({2, 3, 2})}, 0));
+    EXPECT_EQ(cache.is_spilled(), limit == 0);
+    const std::vector<size_t> rows{7, 0, 7};
+    EXPECT_TRUE(at::equal(cache.read(rows), at::stack({values[7], values[0], values[7]})));
+  }
+}
+
+TEST(ValueCache, RefusesAValueThatIsNotPerSample) {
+  CacheBudget budget;
+  ValueCache cache("mean", 10, budget);
+  EXPECT_THAT(message_of([&] { cache.write(0, 8, at::zeros({1, 3})); }), ::testing::HasSubstr("'mean'"));
+}
+
+}  // namespace
+}  // namespace halftone

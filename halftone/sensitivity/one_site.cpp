@@ -1,0 +1,180 @@
+#include "halftone/sensitivity/one_site.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "halftone/base/ordered_parallel.h"
+#include "halftone/nn/fake_quantize.h"
+#include "halftone/nn/tensors.h"
+#include "halftone/nn/threads.h"
+
+namespace halftone {
+namespace {
+
+// Sites that are switched together: those that share one scale, or one weight.
+struct Group {
+  SiteEffect effect;
+  std::set<std::string> names;
+  std::set<std::string> affected;  // values that may change when the group is switched
+};
+
+struct Sums {
+  double signal = 0, noise = 0;             // of the quantized network
+  std::vector<double> alone, without;  // noise by group
+};
+
+std::vector<Group> groups_of(const Placement& placement, const QuantizedSites& sites) {
+  std::vector<Group> groups;
+  std::map<std::string, size_t> by_owner;
+  for (const Site& site : placement.sites) {
+    if (site.kind == SiteKind::kBias) continue;
+    const bool is_weight = site.kind == SiteKind::kWeight;
+    const std::string& owner = is_weight ? site.name : site.shares_with;
+    const int bits = is_weight ? sites.weights.at(owner).params.bits : sites.activations.at(owner).bits;
+    const auto [found, is_new] = by_owner.emplace((is_weight ? "w " : "a ") + owner, groups.size());
+    if (is_new) groups.push_back({{.site = owner, .kind = site.kind, .bits = bits}, {}, {}});
+    groups[found->second].names.insert(site.name);
+  }
+  return groups;
+}
+
+// The values of `names`, where they are computed, and everything that depends on them.
+std::set<std::string> affected_by(const Graph& graph, const std::set<std::string>& names) {
+  std::set<std::string> affected;
+  for (const Node& node : graph.nodes) {
+    const bool makes = std::ranges::any_of(node.outputs, [&](const auto& name) { return names.contains(name); });
+    const bool reads = std::ranges::any_of(node.inputs, [&](const auto& name) { return names.contains(name) || affected.contains(name); });
+    if (makes || reads) affected.insert(node.outputs.begin(), node.outputs.end());
+  }
+  for (const std::string& name : names) affected.insert(name);
+  return affected;
+}
+
+double energy(const at::Tensor& value) { return value.to(at::kDouble).square().sum().item<double>(); }
+
+class OneBatch {
+ public:
+  OneBatch(const Network& network, const QuantizedSites& sites, const TensorMap& weights, TensorMap inputs, size_t count)
+      : network_(network), sites_(sites), weights_(weights), inputs_(std::move(inputs)), count_(static_cast<int64_t>(count)),
+        output_(network.graph().outputs.at(0).name) {}
+
+  Sums run(const std::vector<Group>& groups) {
+    const c10::InferenceMode inference;
+    const std::set<std::string> everything = all_values();
+    float_values_ = network_.run(inputs_, {.capture = everything});
+    auto quantize_all = [](const std::string&) { return true; };
+    quantized_values_ = network_.run(inputs_, how(quantize_all, weights_, everything));
+    const at::Tensor exact = rows(float_values_.at(output_));
+    Sums sums{.signal = energy(exact), .noise = energy(rows(quantized_values_.at(output_)) - exact), .alone = {}, .without = {}};
+    for (const Group& group : groups) {
+      const bool is_weight = group.effect.kind == SiteKind::kWeight;
+      TensorMap only, others = weights_;
+      if (is_weight) {
+        only[group.effect.site] = weights_.at(group.effect.site);
+        others.erase(group.effect.site);
+      }
+      auto is_in = [&](const std::string& name) { return !is_weight && group.names.contains(name); };
+      auto is_out = [&](const std::string& name) { return is_weight || !group.names.contains(name); };
+      sums.alone.push_back(energy(rows(rerun(float_values_, group, is_in, only)) - exact));
+      sums.without.push_back(energy(rows(rerun(quantized_values_, group, is_out, others)) - exact));
+    }
+    return sums;
+  }
+
+ private:
+  std::set<std::string> all_values() const {
+    std::set<std::string> names;
+    for (const auto& [name, value] : inputs_) names.insert(name);
+    for (const Node& node : network_.graph().nodes)
+      for (const std::string& output : node.outputs)
+        if (!output.empty()) names.insert(output);
+    return names;
+  }
+
+  at::Tensor rows(const at::Tensor& value) const {
+    return value.dim() > 0 && value.size(0) > count_ ? value.narrow(0, 0, count_) : value;
+  }
+
+  template <typename IsQuantized>
+  NetworkRun how(const IsQuantized& is_quantized, const TensorMap& weights, std::set<std::string> capture) const {
+    NetworkRun result{.initializers = weights, .capture = std::move(capture)};
+    result.replace = [&, is_quantized](const std::string& name, const at::Tensor& value) {
+      const auto found = sites_.activations.find(name);
+      if (found == sites_.activations.end() || !is_quantized(name)) return at::Tensor();
+      const QuantParams& params = found->second;
+      return fake_quantize(value, at::full({1}, params.scales[0]), params.zero_points[0], params.range);
+    };
+    return result;
+  }
+
+  // The first output when the group is switched, all that does not depend on it taken from `values`.
+  template <typename IsQuantized>
+  at::Tensor rerun(const TensorMap& values, const Group& group, const IsQuantized& is_quantized, const TensorMap& weights) const {
+    NetworkRun run = how(is_quantized, weights, {});
+    for (const auto& [name, value] : values)
+      if (!group.affected.contains(name)) run.known.emplace(name, value);
+    TensorMap inputs;  // fed values that the group switches
+    for (const auto& [name, value] : inputs_)
+      if (group.affected.contains(name)) inputs.emplace(name, value);
+    return network_.run(inputs, run).at(output_);
+  }
+
+  const Network& network_;
+  const QuantizedSites& sites_;
+  const TensorMap& weights_;
+  const TensorMap inputs_;
+  const int64_t count_;
+  const std::string output_;
+  TensorMap float_values_, quantized_values_;
+};
+
+}  // namespace
+
+SiteEffects one_site_effects(const Graph& graph, const Placement& placement, const QuantizedSites& sites, const Dataset& data,
+                             const std::vector<size_t>& samples, const LoadOptions& load, const Run& run) {
+  const OneTorchThread one_thread;
+  const Network network(graph);
+  auto groups = groups_of(placement, sites);
+  for (Group& group : groups) group.affected = affected_by(graph, group.names);
+  TensorMap weights;
+  for (const auto& [name, weight] : sites.weights) weights[name] = to_torch(dequantize_tensor(weight));
+
+  Sums total{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
+  const auto lists = split_batches(samples, load.batch);
+  Progress progress(run, "each site alone", samples.size());
+  ordered_parallel<Sums>(
+      lists.size(), run.threads,
+      [&](size_t b) {
+        run.check_cancelled();
+        OneTorchThread::enter_worker();
+        const Batch batch = load_batch(data, lists[b], load);
+        if (batch.count == 0) return Sums{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
+        return OneBatch(network, sites, weights, network_inputs(network, batch), batch.count).run(groups);
+      },
+      [&](size_t b, const Sums& sums) {
+        total.signal += sums.signal;
+        total.noise += sums.noise;
+        for (size_t g = 0; g < groups.size(); ++g) {
+          total.alone[g] += sums.alone[g];
+          total.without[g] += sums.without[g];
+        }
+        progress.advance(lists[b].size());
+      });
+
+  const double signal = std::max(total.signal, 1e-30);
+  SiteEffects result{.loss = total.noise / signal, .sites = {}};
+  for (size_t g = 0; g < groups.size(); ++g) {
+    groups[g].effect.loss_alone = total.alone[g] / signal;
+    groups[g].effect.gain_if_float = (total.noise - total.without[g]) / signal;
+    result.sites.push_back(groups[g].effect);
+  }
+  std::ranges::stable_sort(result.sites, std::greater(), &SiteEffect::loss_alone);
+  return result;
+}
+
+}  // namespace halftone
