@@ -9,7 +9,7 @@ SHARED = ROOT.parent / "shared"
 MODELS = SHARED / "models"
 SCRATCH = ROOT / "build/experiments"
 SCRATCH.mkdir(parents=True, exist_ok=True)
-BINARY = ROOT / "build/release/halftone"
+BINARY = pathlib.Path(os.environ.get("HALFTONE", ROOT / "build/release/halftone"))
 
 CIFAR = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
 IMAGENET = dict(resize=256, crop=224, interpolation="bicubic", mean=[127 / 255] * 3, std=[128 / 255] * 3)

@@ -56,9 +56,34 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
       units.push_back({{"unit", unit.name}, {"loss_before", unit.loss_before}, {"loss_after", unit.loss_after},
                        {"converged", unit.converged_share}, {"improved", unit.is_improved}});
   }
+  if (!report.culprits.empty()) {
+    auto& culprits = facts["culprits"] = nlohmann::ordered_json::array();
+    for (const Culprit& culprit : report.culprits)
+      culprits.push_back({{"site", culprit.effect.site}, {"kind", to_string(culprit.effect.kind)}, {"bits", culprit.effect.bits},
+                          {"loss_alone", culprit.effect.loss_alone}, {"gain_if_float", culprit.effect.gain_if_float},
+                          {"reason", culprit.reason}, {"remedy", culprit.remedy}});
+  }
   auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
   for (const FloatOperator& op : report.float_operators)
     floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
+}
+
+std::string scientific(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2e", value);
+  return buffer;
+}
+
+void print_culprits(const QuantizeReport& report) {
+  if (report.culprits.empty()) return;
+  Table table({"culprit", "bits", "loss alone", "gain if float", "reason", "remedy"});
+  constexpr size_t kShown = 20;
+  for (size_t i = 0; i < std::min(kShown, report.culprits.size()); ++i) {
+    const Culprit& culprit = report.culprits[i];
+    table.add({culprit.effect.site, std::to_string(culprit.effect.bits), scientific(culprit.effect.loss_alone),
+               scientific(culprit.effect.gain_if_float), culprit.reason, culprit.remedy});
+  }
+  std::cout << table.text() << "loss: noise over signal energy of the output; the whole list is in the JSON\n";
 }
 
 void print_report(const QuantizeReport& report, uint64_t before, uint64_t after, double seconds) {
@@ -79,6 +104,7 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
   Table layers({"lost most", "bits", "SQNR dB"});
   for (const SiteReport* site : worst) layers.add({site->site, std::to_string(site->bits), fixed(site->sqnr_db, 1)});
   std::cout << layers.text();
+  print_culprits(report);
   std::cout << "stays in float: " << report.float_operators.size() << " operators\n";
   for (const FloatOperator& op : report.float_operators)
     std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
@@ -167,6 +193,7 @@ std::function<void()> quantize(CLI::App& app) {
       ->check(CLI::IsMember({"0.6.1", "1.0.0"}))->capture_default_str();
   app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
   app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
+  app.add_flag("--explain", q.explains, "Rank all sites by what each costs alone, with the reason and the option that mends it");
   ReconstructionOptions& r = q.reconstruction;
   const std::string learned = "Methods that learn";
   app.add_option("--iterations", r.iterations, "Steps a unit; default: 500 to 5000 by the network's size")->group(learned);

@@ -16,7 +16,7 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
                             int64_t zero_point, int64_t qmin, int64_t qmax, double scale_gradient, double kept,
                             int64_t seed) {
-    const at::Tensor values = x.contiguous();
+    const at::Tensor values = x.contiguous(x.suggest_memory_format());
     context->save_for_backward({values, scale});
     context->saved_data["quantizer"] = std::vector<int64_t>{zero_point, qmin, qmax, seed};
     context->saved_data["factors"] = std::vector<double>{scale_gradient, kept};
@@ -30,7 +30,8 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
     const auto saved = context->get_saved_variables();
     const auto numbers = context->saved_data["quantizer"].toIntVector();
     const auto factors = context->saved_data["factors"].toDoubleVector();
-    const at::Tensor grad_y = grads[0].contiguous();
+    // Element by element in the order of memory, which must be that of x.
+    const at::Tensor grad_y = grads[0].contiguous(saved[0].suggest_memory_format());
     at::Tensor grad_x = at::empty_like(grad_y);
     const double grad_scale = fake_quantize_backward(
         values_of(saved[0]), values_of(grad_y), quantizer(saved[1], numbers[0], numbers[1], numbers[2]),

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "halftone/data/loader.h"
+#include "halftone/nn/network_inputs.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/nn/threads.h"
 #include "halftone/ptq/calibrate.h"

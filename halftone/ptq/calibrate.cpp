@@ -7,6 +7,7 @@
 #include <set>
 
 #include "halftone/base/ordered_parallel.h"
+#include "halftone/nn/network_inputs.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/nn/threads.h"
 #include "halftone/quant/numeric.h"
@@ -40,13 +41,6 @@ std::set<std::string> observed_sites(const Placement& placement) {
 }
 
 }  // namespace
-
-TensorMap network_inputs(const Network& network, const Batch& batch) {
-  TensorMap inputs;
-  const auto fed = network.graph().fed_inputs();
-  for (size_t i = 0; i < fed.size() && i < batch.inputs.size(); ++i) inputs[fed[i].name] = to_torch(batch.inputs[i]);
-  return inputs;
-}
 
 std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows) {
   const at::Tensor real = real_values(value, batch, batch_rows).contiguous();

@@ -22,9 +22,6 @@ struct Calibration {
   std::vector<size_t> samples;  // which sample each row is
 };
 
-// The batch as the network takes it: one at::Tensor an input, by name.
-TensorMap network_inputs(const Network& network, const Batch& batch);
-
 // A value that the network gave for a batch of `batch_rows` rows: those of real samples, one by one.
 std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows);
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "halftone/base/ordered_parallel.h"
+#include "halftone/nn/network_inputs.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/nn/threads.h"
 #include "halftone/ptq/calibrate.h"

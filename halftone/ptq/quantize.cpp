@@ -256,6 +256,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
       report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, energies.sqnr_db()});
     }
   }
+  if (options.explains) report.culprits = explain(model.graph, placement, sites, data, compared, how, run);
   if (profile.is_packed) result.model = pack(result.model);
   return result;
 }

@@ -13,6 +13,7 @@
 #include "halftone/export/encodings.h"
 #include "halftone/export/placement.h"
 #include "halftone/graph/graph.h"
+#include "halftone/ptq/explain.h"
 #include "halftone/ptq/reconstruction.h"
 #include "halftone/quant/plan.h"
 
@@ -33,6 +34,7 @@ struct QuantizeOptions {
   Encodings encodings = {};    // ranges and widths of single tensors, taken as they are
   std::vector<std::string> fixes = {};  // SITE=BITS or SITE=float; SITE may hold * and ?
   ReconstructionOptions reconstruction = {};  // of methods that learn
+  bool explains = false;  // finds what each site costs alone, and why
 };
 
 struct SiteReport {
@@ -51,6 +53,7 @@ struct QuantizeReport {
   std::optional<double> top1_after;
   double sqnr_db = 0;                 // of the first output
   std::vector<UnitReport> units;      // what was learned, in order
+  std::vector<Culprit> culprits;      // with `explains`: every site, worst first
 };
 
 struct QuantizeResult {

@@ -1,6 +1,7 @@
 #include "halftone/ptq/quantized_region.h"
 
 #include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,6 +22,11 @@ QuantizedRegion::QuantizedRegion(const Graph& graph, Region region, const Placem
   for (const Site& site : placement.sites) {
     if (site.kind == SiteKind::kWeight && read.contains(site.name) && sites.weights.contains(site.name))
       weight_sites_.push_back(site.name);
+    if (site.kind == SiteKind::kBias && read.contains(site.name)) {
+      const Node& node = graph.nodes[static_cast<size_t>(site.node)];
+      if (sites.activations.contains(node.inputs[0]) && sites.weights.contains(node.inputs[1]))
+        biases_.push_back({site.name, node.inputs[0], node.inputs[1], graph.initializers.at(site.name).to_vector<float>()});
+    }
     if (site.kind != SiteKind::kActivation || !made.contains(site.name)) continue;
     const QuantParams& params = sites.activations.at(site.name);
     quantizers_[site.name] = {site.shares_with, activation_sites_.size(), params.zero_points[0], params.range};
@@ -46,12 +52,28 @@ TensorMap QuantizedRegion::run(const TensorMap& inputs, const RegionQuantizers& 
   return network_.run(inputs, how);
 }
 
-RegionQuantizers hard_quantizers(const QuantizedRegion& region, const QuantizedSites& sites) {
+RegionQuantizers hard_weights(const QuantizedRegion& region, const QuantizedSites& sites) {
   RegionQuantizers result;
   for (const std::string& name : region.weight_sites())
     result.weights[name] = to_torch(dequantize_tensor(sites.weights.at(name)));
+  return result;
+}
+
+RegionQuantizers hard_quantizers(const QuantizedRegion& region, const QuantizedSites& sites) {
+  RegionQuantizers result = hard_weights(region, sites);
   for (const std::string& owner : region.owners())
     result.steps[owner] = at::full({1}, sites.activations.at(owner).scales[0], at::kFloat);
+  constexpr CodeRange kInt32{-(1 << 30), 1 << 30};
+  for (const QuantizedRegion::Bias& bias : region.biases()) {
+    const float step = sites.activations.at(bias.input).scales[0];
+    const QuantParams& weight = sites.weights.at(bias.weight).params;
+    std::vector<float> rounded = bias.values;
+    for (size_t c = 0; c < rounded.size(); ++c) {
+      const float scale = step * weight.scales[weight.is_per_channel() ? c : 0];
+      rounded[c] = dequantize(quantize(rounded[c], scale, 0, kInt32), scale, 0);
+    }
+    result.weights[bias.name] = at::tensor(rounded);
+  }
   return result;
 }
 

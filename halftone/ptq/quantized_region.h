@@ -14,7 +14,7 @@ namespace halftone {
 
 // The values that quantizers work with in one run. Weights and steps that are absent are in float.
 struct RegionQuantizers {
-  TensorMap weights = {};  // fake-quantized weights by site
+  TensorMap weights = {};  // fake-quantized weights by site, and biases
   TensorMap steps = {};    // scales of activations by the site that owns them, one element each
   // Each activation element is quantized with this probability (QDrop); seeds[i] draws for activation_sites()[i].
   float keep = 1;
@@ -35,6 +35,13 @@ class QuantizedRegion {
   const std::vector<std::string>& activation_sites() const { return activation_sites_; }
   const std::vector<std::string>& owners() const { return owners_; }
 
+  struct Bias {
+    std::string name, input, weight;  // input: an activation site
+    std::vector<float> values;
+  };
+  // Biases that are rounded to the product of the two scales.
+  const std::vector<Bias>& biases() const { return biases_; }
+
   // inputs by name, as region().inputs; returns region().outputs. Differentiable; may be called from several threads.
   TensorMap run(const TensorMap& inputs, const RegionQuantizers& quantizers) const;
 
@@ -49,10 +56,14 @@ class QuantizedRegion {
   Region region_;
   Network network_;
   std::vector<std::string> weight_sites_, activation_sites_, owners_;
+  std::vector<Bias> biases_;
   std::map<std::string, ActivationQuantizer> quantizers_;  // by the value that they quantize
 };
 
-// Fake-quantized weights and steps with the present codes and scales of `sites`, for a region.
+// Fake-quantized weights, biases and steps with the present codes and scales of `sites`, for a region.
 RegionQuantizers hard_quantizers(const QuantizedRegion& region, const QuantizedSites& sites);
+
+// The weights alone: activations and biases in float.
+RegionQuantizers hard_weights(const QuantizedRegion& region, const QuantizedSites& sites);
 
 }  // namespace halftone

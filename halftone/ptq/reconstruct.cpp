@@ -82,9 +82,7 @@ class Walk {
         reports.push_back(learn(region, i));
         checkpoint.write(entry, pack_unit(region, sites_, reports.back()));
       }
-      RegionQuantizers hard = hard_quantizers(region, sites_);
-      if (!how_.quantizes_activations) hard.steps.clear();
-      if (!is_last) advance(quantized_, region, hard);
+      if (!is_last) advance(quantized_, region, present(region));
       forget(i);
     }
     return reports;
@@ -106,6 +104,11 @@ class Walk {
     if (options_.uses_fisher) data.error_weights = fisher_weights(region, index);
     const std::string what = text("reconstructing ", index + 1, "/", regions_.size(), " ", region.region().name);
     return train_unit(graph_, region, data, how_, options_, placement_, sites_, what, run_);
+  }
+
+  // The region's quantizers as they stand.
+  RegionQuantizers present(const QuantizedRegion& region) const {
+    return how_.quantizes_activations ? hard_quantizers(region, sites_) : hard_weights(region, sites_);
   }
 
   std::vector<std::vector<size_t>> batches() const {
@@ -184,8 +187,7 @@ class Walk {
     const Region rest_region = region_of(graph_, "rest", rest_nodes);
     const QuantizedRegion rest(graph_, rest_region, {}, {});
     const std::string logits = graph_.outputs.at(0).name;
-    RegionQuantizers hard = hard_quantizers(region, sites_);
-    if (!how_.quantizes_activations) hard.steps.clear();
+    const RegionQuantizers hard = present(region);
     const auto lists = batches();
     ordered_parallel<TensorMap>(
         lists.size(), run_.threads,

@@ -7,6 +7,7 @@
 
 #include "halftone/export/prepare.h"
 #include "halftone/nn/tensors.h"
+#include "halftone/nn/network_inputs.h"
 #include "halftone/ptq/calibrate.h"
 #include "halftone/ptq/method.h"
 #include "halftone/ptq/quantized_region.h"
@@ -37,7 +38,7 @@ struct Start {
     sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile(), Registry<PtqMethod>::get("mse"), false);
   }
 
-  std::vector<UnitReport> learn(const Reconstruction& how, const ReconstructionOptions& options, const Run& run = {}) {
+  std::vector<UnitReport> learn(const Reconstruction& how, const ReconstructionOptions& options, const halftone::Run& run = {}) {
     return reconstruct(model.graph, placement, sites, how, options, data, all_samples(data), load, Checkpoint(run, {}), "walk", run);
   }
 
@@ -59,7 +60,9 @@ TEST(Reconstruct, LowersTheLossOfEveryUnitOrLeavesIt) {
     size_t improved = 0;
     for (const UnitReport& report : reports) {
       improved += report.is_improved;
-      if (report.is_improved) EXPECT_LT(report.loss_after, report.loss_before) << report.name;
+      if (report.is_improved) {
+        EXPECT_LT(report.loss_after, report.loss_before) << report.name;
+      }
     }
     EXPECT_GE(improved, 2u);
   }
@@ -111,9 +114,8 @@ TEST(Reconstruct, FrozenSitesStay) {
 TEST(Reconstruct, StopsBetweenUnitsWhenTheTimeIsUp) {
   Start start;
   const std::string before = start.state();
-  Run run;
-  run.deadline = std::chrono::steady_clock::now();
-  EXPECT_TRUE(start.learn(kQdrop, {.iterations = 20}, run).empty());
+  const halftone::Run late{.deadline = std::chrono::steady_clock::now()};
+  EXPECT_TRUE(start.learn(kQdrop, {.iterations = 20}, late).empty());
   EXPECT_EQ(start.state(), before);
 }
 

@@ -47,8 +47,7 @@ class UnitTrainer {
               const ReconstructionOptions& options, const Placement& placement, const QuantizedSites& sites, const Run& run)
       : region_(region), data_(data), how_(how), options_(options), placement_(placement), run_(run),
         rng_(run.rng("reconstruct/" + region.region().name)) {
-    hard_ = hard_quantizers(region, sites);
-    if (!how.quantizes_activations) hard_.steps.clear();
+    hard_ = how.quantizes_activations ? hard_quantizers(region, sites) : hard_weights(region, sites);
     if (how.learns_rounding)
       for (const std::string& name : region.weight_sites()) {
         const QuantParams& params = sites.weights.at(name).params;
@@ -234,9 +233,7 @@ UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const U
   trainer.run(progress);
   QuantizedSites learned = sites;
   trainer.put_into(learned);
-  RegionQuantizers quantizers = hard_quantizers(region, learned);
-  if (!how.quantizes_activations) quantizers.steps.clear();
-  report.loss_after = trainer.loss(quantizers);
+  report.loss_after = trainer.loss(how.quantizes_activations ? hard_quantizers(region, learned) : hard_weights(region, learned));
   report.converged_share = trainer.converged_share();
   report.is_improved = report.loss_after < report.loss_before;
   if (report.is_improved) sites = std::move(learned);

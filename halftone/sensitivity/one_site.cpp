@@ -10,6 +10,7 @@
 
 #include "halftone/base/ordered_parallel.h"
 #include "halftone/nn/fake_quantize.h"
+#include "halftone/nn/network_inputs.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/nn/threads.h"
 
