@@ -64,9 +64,10 @@ std::string activation_reason(const at::Tensor& value, const QuantParams& params
 
 }  // namespace
 
-std::vector<Culprit> explain(const Graph& graph, const Placement& placement, const QuantizedSites& sites, const Dataset& data,
-                             const std::vector<size_t>& samples, const LoadOptions& load, const Run& run) {
-  const SiteEffects effects = one_site_effects(graph, placement, sites, data, samples, load, run);
+std::vector<Culprit> explain(const QuantizedNetwork& quantized, const Dataset& data, const std::vector<size_t>& samples,
+                             const LoadOptions& load, const Run& run) {
+  const auto& [graph, placement, sites, corrected] = quantized;
+  const SiteEffects effects = one_site_effects(quantized, data, samples, load, run);
   const OneTorchThread one_thread;
   const c10::InferenceMode inference;
   const Network network(graph);

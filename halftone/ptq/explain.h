@@ -16,7 +16,7 @@ struct Culprit {
 
 // Every site, worst first: its effect on `samples`, and a reason from the first batch and the weights: a range that outliers set, one
 // channel that dwarfs the others, dead channels, values that saturate.
-std::vector<Culprit> explain(const Graph& graph, const Placement& placement, const QuantizedSites& sites, const Dataset& data,
-                             const std::vector<size_t>& samples, const LoadOptions& load, const Run& run);
+std::vector<Culprit> explain(const QuantizedNetwork& quantized, const Dataset& data, const std::vector<size_t>& samples,
+                             const LoadOptions& load, const Run& run);
 
 }  // namespace halftone

@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kComparedSamples = 128;
 constexpr size_t kSamplesForLayers = 32;
+constexpr size_t kExplainedSamples = 32;
 constexpr size_t kCorrectionSamples = 64;
 
 // So many of the calibrated samples, evenly spread.
@@ -256,7 +257,8 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
       report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, energies.sqnr_db()});
     }
   }
-  if (options.explains) report.culprits = explain(model.graph, placement, sites, data, compared, how, run);
+  if (options.explains)
+    report.culprits = explain({network.graph(), placement, sites, model.graph}, data, some_of(compared, kExplainedSamples), how, run);
   if (profile.is_packed) result.model = pack(result.model);
   return result;
 }

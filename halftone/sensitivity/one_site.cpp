@@ -58,10 +58,24 @@ std::set<std::string> affected_by(const Graph& graph, const std::set<std::string
 
 double energy(const at::Tensor& value) { return value.to(at::kDouble).square().sum().item<double>(); }
 
+// What takes the place of constants where a weight is quantized, by its site: the weight and its bias.
+std::map<std::string, TensorMap> constants_of(const QuantizedNetwork& quantized) {
+  std::map<std::string, TensorMap> result;
+  for (const auto& [name, weight] : quantized.sites.weights) result[name][name] = to_torch(dequantize_tensor(weight));
+  for (const Site& site : quantized.placement.sites) {
+    if (site.kind != SiteKind::kBias) continue;
+    const std::string& weight = quantized.graph.nodes[static_cast<size_t>(site.node)].inputs[1];
+    if (const auto found = result.find(weight); found != result.end())
+      found->second[site.name] = to_torch(quantized.corrected.initializers.at(site.name));
+  }
+  return result;
+}
+
 class OneBatch {
  public:
-  OneBatch(const Network& network, const QuantizedSites& sites, const TensorMap& weights, TensorMap inputs, size_t count)
-      : network_(network), sites_(sites), weights_(weights), inputs_(std::move(inputs)), count_(static_cast<int64_t>(count)),
+  OneBatch(const Network& network, const QuantizedSites& sites, const std::map<std::string, TensorMap>& constants,
+           TensorMap inputs, size_t count)
+      : network_(network), sites_(sites), constants_(constants), inputs_(std::move(inputs)), count_(static_cast<int64_t>(count)),
         output_(network.graph().outputs.at(0).name) {}
 
   Sums run(const std::vector<Group>& groups) {
@@ -69,16 +83,16 @@ class OneBatch {
     const std::set<std::string> everything = all_values();
     float_values_ = network_.run(inputs_, {.capture = everything});
     auto quantize_all = [](const std::string&) { return true; };
-    quantized_values_ = network_.run(inputs_, how(quantize_all, weights_, everything));
+    TensorMap all;
+    for (const auto& [site, constants] : constants_) all.insert(constants.begin(), constants.end());
+    quantized_values_ = network_.run(inputs_, how(quantize_all, all, everything));
     const at::Tensor exact = rows(float_values_.at(output_));
     Sums sums{.signal = energy(exact), .noise = energy(rows(quantized_values_.at(output_)) - exact), .alone = {}, .without = {}};
     for (const Group& group : groups) {
       const bool is_weight = group.effect.kind == SiteKind::kWeight;
-      TensorMap only, others = weights_;
-      if (is_weight) {
-        only[group.effect.site] = weights_.at(group.effect.site);
-        others.erase(group.effect.site);
-      }
+      TensorMap only, others = all;
+      if (is_weight) only = constants_.at(group.effect.site);
+      for (const auto& [name, value] : only) others.erase(name);
       auto is_in = [&](const std::string& name) { return !is_weight && group.names.contains(name); };
       auto is_out = [&](const std::string& name) { return is_weight || !group.names.contains(name); };
       sums.alone.push_back(energy(rows(rerun(float_values_, group, is_in, only)) - exact));
@@ -127,7 +141,7 @@ class OneBatch {
 
   const Network& network_;
   const QuantizedSites& sites_;
-  const TensorMap& weights_;
+  const std::map<std::string, TensorMap>& constants_;
   const TensorMap inputs_;
   const int64_t count_;
   const std::string output_;
@@ -136,14 +150,12 @@ class OneBatch {
 
 }  // namespace
 
-SiteEffects one_site_effects(const Graph& graph, const Placement& placement, const QuantizedSites& sites, const Dataset& data,
-                             const std::vector<size_t>& samples, const LoadOptions& load, const Run& run) {
+SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data, const std::vector<size_t>& samples, const LoadOptions& load, const Run& run) {
   const OneTorchThread one_thread;
-  const Network network(graph);
-  auto groups = groups_of(placement, sites);
-  for (Group& group : groups) group.affected = affected_by(graph, group.names);
-  TensorMap weights;
-  for (const auto& [name, weight] : sites.weights) weights[name] = to_torch(dequantize_tensor(weight));
+  const Network network(quantized.graph);
+  auto groups = groups_of(quantized.placement, quantized.sites);
+  for (Group& group : groups) group.affected = affected_by(quantized.graph, group.names);
+  const auto weights = constants_of(quantized);
 
   Sums total{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
   const auto lists = split_batches(samples, load.batch);
@@ -155,7 +167,7 @@ SiteEffects one_site_effects(const Graph& graph, const Placement& placement, con
         OneTorchThread::enter_worker();
         const Batch batch = load_batch(data, lists[b], load);
         if (batch.count == 0) return Sums{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
-        return OneBatch(network, sites, weights, network_inputs(network, batch), batch.count).run(groups);
+        return OneBatch(network, quantized.sites, weights, network_inputs(network, batch), batch.count).run(groups);
       },
       [&](size_t b, const Sums& sums) {
         total.signal += sums.signal;
