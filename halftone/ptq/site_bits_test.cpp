@@ -8,18 +8,29 @@ namespace {
 
 using testing::HasSubstr;
 
-// Weights "stage1.conv" and "stage2.conv", activations "image" and "stage1.out".
+// Three layers in a row: image -> stage1 -> stage2 -> stage3 -> out.
+Graph chain() {
+  Graph graph;
+  graph.nodes = {{.op_type = "Conv", .inputs = {"image", "stage1.conv"}, .outputs = {"stage1.out"}},
+                 {.op_type = "Conv", .inputs = {"stage1.out", "stage2.conv"}, .outputs = {"stage2.out"}},
+                 {.op_type = "Conv", .inputs = {"stage2.out", "stage3.conv"}, .outputs = {"out"}}};
+  for (const char* weight : {"stage1.conv", "stage2.conv", "stage3.conv"})
+    graph.initializers[weight] = Tensor::of<float>({1, 1, 1, 1}, {1.0f});
+  return graph;
+}
+
 Placement placement() {
   Placement placement;
-  for (const char* name : {"stage1.conv", "stage2.conv"})
-    placement.sites.push_back({.name = name, .kind = SiteKind::kWeight});
-  for (const char* name : {"image", "stage1.out"})
-    placement.sites.push_back({.name = name, .kind = SiteKind::kActivation});
+  placement.is_integer = {true, true, true};
+  for (int i = 0; i < 3; ++i)
+    placement.sites.push_back({.name = text("stage", i + 1, ".conv"), .kind = SiteKind::kWeight, .node = i});
+  for (const char* name : {"image", "stage1.out", "stage2.out", "out"})
+    placement.sites.push_back({.name = name, .kind = SiteKind::kActivation, .shares_with = name});
   return placement;
 }
 
 std::map<std::string, QuantSpec> specs_of(const QuantizeOptions& options, const char* target = "onnxruntime") {
-  return site_specs(placement(), Registry<Profile>::get(target), options);
+  return site_specs(chain(), placement(), Registry<Profile>::get(target), options);
 }
 
 std::string error_of(const QuantizeOptions& options, const char* target = "onnxruntime") {
@@ -52,6 +63,14 @@ TEST(SiteBits, FixesWinOverThePlanAndThePlanOverDefaults) {
   EXPECT_EQ(specs.at("stage2.conv").bits, 2);
   EXPECT_EQ(specs.at("image").bits, 5);
   EXPECT_EQ(specs.at("stage1.out").bits, 6);
+}
+
+TEST(SiteBits, EndsAndWhatNoLayerReadsKeepEightBits) {
+  const auto specs = specs_of({.weights = 2, .activations = 3});
+  for (const char* site : {"stage1.conv", "image", "stage3.conv", "stage2.out", "out"}) EXPECT_EQ(specs.at(site).bits, 8) << site;
+  EXPECT_EQ(specs.at("stage2.conv").bits, 2);
+  EXPECT_EQ(specs.at("stage1.out").bits, 3);
+  EXPECT_EQ(specs_of({.weights = 2, .fixes = {"*=4"}}).at("stage1.conv").bits, 4) << "a fix wins over the default";
 }
 
 TEST(SiteBits, FloatKeepsASite) { EXPECT_TRUE(specs_of({.fixes = {"image=float"}}).at("image").is_float()); }
