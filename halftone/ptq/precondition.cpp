@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -96,7 +97,8 @@ void precondition(Graph& graph, const Dataset& data, const QuantizeOptions& opti
   if (options.equalize) {
     const auto seen = clip_maxima(graph, data, spread(data, kSamplesForClips), options.skip_broken, run);
     const size_t pairs = equalize(graph, seen);
-    if (pairs == 0) run.warning("--equalize: no two layers follow each other with nothing but a ReLU or Clip between; nothing was changed");
+    if (pairs == 0)
+      run.warning("--equalize: no two layers follow each other with nothing but an activation between; nothing was changed");
   }
   if (!options.absorb_bias) return;
   Graph absorbed = graph;
@@ -106,7 +108,9 @@ void precondition(Graph& graph, const Dataset& data, const QuantizeOptions& opti
   }
   const double sqnr = output_sqnr(graph, absorbed, data, options.skip_broken, run);
   if (sqnr >= kLeastSqnr) graph = std::move(absorbed);
-  else run.warning(text("--absorb-bias: the output's SQNR would fall to ", sqnr, " dB, below ", kLeastSqnr, "; biases stay as they were"));
+  else
+    run.warning(text("--absorb-bias: the output's SQNR would fall to ", std::round(10 * sqnr) / 10, " dB, below ", kLeastSqnr,
+                     " dB; biases stay as they were"));
 }
 
 }  // namespace halftone
