@@ -16,7 +16,7 @@ class CheckpointTest : public ::testing::Test {
  protected:
   CheckpointTest() { std::filesystem::remove_all(folder_); }
   ~CheckpointTest() override { std::filesystem::remove_all(folder_); }
-  Run run(bool resume) const { return {.checkpoint = folder_.string(), .resume = resume}; }
+  halftone::Run run(bool resume) const { return {.checkpoint = folder_.string(), .resume = resume}; }
   std::filesystem::path folder_ = std::filesystem::temp_directory_path() / "halftone-checkpoint-test";
 };
 
@@ -44,7 +44,7 @@ TEST_F(CheckpointTest, ResumeOfNothingStartsFromTheBeginning) {
 }
 
 TEST_F(CheckpointTest, WithoutAFolderKeepsNothing) {
-  const Checkpoint none(Run{}, {{"seed", "1"}});
+  const Checkpoint none(halftone::Run{}, {{"seed", "1"}});
   none.write("block-1", "bytes");
   EXPECT_EQ(none.read("block-1"), std::nullopt);
 }

@@ -18,7 +18,7 @@ namespace halftone::cli {
 namespace {
 
 struct Options {
-  std::string model, output, plan;
+  std::string model, output, plan, bias_correction;
   QuantizeOptions quantize;
   bool keeps_quantization = false;
   std::string encodings, save_encodings, encodings_version = "1.0.0";
@@ -130,6 +130,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   session.begin(options.model);
   Registry<PtqMethod>::get(options.quantize.method);
   Registry<Profile>::get(options.quantize.target);
+  if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
+  if (!options.bias_correction.empty()) options.quantize.bias_correction = bias_correction_named(options.bias_correction);
   require_writable(options.output);
   const Model model = read_model(options.model);
   if (!options.plan.empty()) {
@@ -170,6 +172,12 @@ std::string methods_help() {
   return help;
 }
 
+std::string observers_help() {
+  std::string help = "How ranges of activations are found, instead of the method's way:";
+  for (const auto& [name, observer] : Registry<ObserverKind>::all()) help += "\n" + name + ": " + observer.summary;
+  return help;
+}
+
 std::function<void()> quantize(CLI::App& app) {
   auto options = std::make_shared<Options>();
   QuantizeOptions& q = options->quantize;
@@ -194,6 +202,12 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
   app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
   app.add_flag("--explain", q.explains, "Rank all sites by what each costs alone, with the reason and the option that mends it");
+  const std::string repairs = "Repairs, each alone";
+  app.add_flag("--equalize", q.equalize, "Give neighbouring layers' channels the same ranges")->group(repairs);
+  app.add_flag("--absorb-bias", q.absorb_bias, "Move high biases into the next layer where the output keeps 40 dB")->group(repairs);
+  app.add_option("--bias-correction", options->bias_correction,
+                 "none, empirical (from samples) or analytic (from BatchNormalization), instead of the method's")->group(repairs)->type_name("MODE");
+  app.add_option("--observer", q.observer, observers_help())->group(repairs)->type_name("NAME");
   ReconstructionOptions& r = q.reconstruction;
   const std::string learned = "Methods that learn";
   app.add_option("--iterations", r.iterations, "Steps a unit; default: 500 to 5000 by the network's size")->group(learned);

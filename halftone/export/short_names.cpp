@@ -81,6 +81,9 @@ void rename_values(Graph& graph, const Rename& rename) {
   std::map<std::string, ValueType> types;
   for (auto& [name, type] : graph.value_types) types.emplace(rename(name), std::move(type));
   graph.value_types = std::move(types);
+  std::map<std::string, ChannelStatistics> statistics;
+  for (auto& [name, found] : graph.statistics) statistics.emplace(rename(name), std::move(found));
+  graph.statistics = std::move(statistics);
 }
 
 }  // namespace

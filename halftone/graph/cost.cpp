@@ -73,6 +73,7 @@ int stored_width(const Tensor& codes) {
   if (container < 8) return container;
   const auto values = codes.to_vector<int64_t>();
   if (values.empty()) return container;
+  if (is_signed_integer(codes.dtype()) && std::ranges::all_of(values, [](int64_t v) { return v == -1 || v == 1; })) return 1;  // binary
   const auto [low, high] = std::ranges::minmax(values);
   for (int bits = 1; bits < container; ++bits) {
     const int64_t half = int64_t{1} << (bits - 1);

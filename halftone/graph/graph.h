@@ -86,6 +86,12 @@ struct Value {
   std::string unknown_fields;  // serialised; the whole type where it is not a tensor's
 };
 
+// How each channel (axis 1) of a value is distributed, as BatchNormalization had it before it was folded: about normal.
+struct ChannelStatistics {
+  std::vector<double> mean;       // beta
+  std::vector<double> deviation;  // |gamma|
+};
+
 struct Graph {
   std::string name;
   std::vector<Node> nodes;                     // topological order
@@ -93,6 +99,7 @@ struct Graph {
   std::vector<Value> inputs;
   std::vector<Value> outputs;
   std::map<std::string, ValueType> value_types;  // of inner values, where the file or infer_shapes() told
+  std::map<std::string, ChannelStatistics> statistics = {};  // of inner values that a folded BatchNormalization made; not in files
   std::string unknown_fields;
 
   // The constant of that name: an initializer that is not an input. nullptr otherwise.

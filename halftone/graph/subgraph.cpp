@@ -75,6 +75,8 @@ Graph subgraph(const Graph& graph, const Region& region) {
   for (const std::string& name : region.outputs) result.outputs.push_back({name, graph.type(name), {}});
   for (const auto& [name, type] : graph.value_types)
     if (needed.contains(name)) result.value_types.emplace(name, type);
+  for (const auto& [name, found] : graph.statistics)
+    if (needed.contains(name)) result.statistics.emplace(name, found);
   return result;
 }
 

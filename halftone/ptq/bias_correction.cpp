@@ -34,6 +34,13 @@ Batch one_batch(const Graph& graph, const Dataset& data, std::vector<size_t> sam
 
 }  // namespace
 
+BiasCorrection bias_correction_named(const std::string& name) {
+  if (name == "none") return BiasCorrection::kNone;
+  if (name == "empirical") return BiasCorrection::kEmpirical;
+  if (name == "analytic") return BiasCorrection::kAnalytic;
+  throw UsageError("unknown bias correction '", name, "'; known are: none, empirical, analytic");
+}
+
 void give_biases(Graph& graph) {
   for (Node& node : graph.nodes) {
     const bool is_layer = (node.op_type == "Conv" || node.op_type == "Gemm") && node.domain.empty();

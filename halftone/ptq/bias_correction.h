@@ -1,6 +1,7 @@
-// Empirical bias correction: rounding shifts the mean of a layer's output; the bias takes the shift back.
+// Rounding shifts the mean of a layer's output; the bias takes the shift back. Here the empirical form, from data.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "halftone/base/run.h"
@@ -9,6 +10,14 @@
 #include "halftone/nn/network.h"
 
 namespace halftone {
+
+enum class BiasCorrection {
+  kNone,
+  kEmpirical,  // from samples: correct_biases below
+  kAnalytic,   // from the statistics of BatchNormalization: ptq/analytic_bias_correction.h
+};
+// "none", "empirical", "analytic"; throws UsageError for every other name.
+BiasCorrection bias_correction_named(const std::string& name);
 
 // Adds a bias of zeros to every Conv and Gemm with a constant weight and no bias, so that it can be corrected.
 void give_biases(Graph& graph);

@@ -5,15 +5,16 @@ namespace halftone {
 namespace {
 
 using enum WeightScale;
+using enum BiasCorrection;
 using Unit = Reconstruction::Unit;
 
 HALFTONE_REGISTER(PtqMethod, "adaround", "Learns whether each weight rounds up or down, layer by layer",
-                  "Nagel et al. 2020, arXiv 2004.10568", "mse", kMinMax, kMse, false,
+                  "Nagel et al. 2020, arXiv 2004.10568", "mse", kMinMax, kMse, kNone,
                   {{.unit = Unit::kLayer}});
 
 // Weights first, facing float activations, then the scales of activations: the authors' two phases.
 HALFTONE_REGISTER(PtqMethod, "brecq", "Learns rounding block by block, then the scales of activations",
-                  "Li et al. 2021, arXiv 2102.05426", "mse", kMinMax, kMse, false,
+                  "Li et al. 2021, arXiv 2102.05426", "mse", kMinMax, kMse, kNone,
                   {{.quantizes_activations = false, .skips_first = true},
                    {.learns_rounding = false,
                     .learns_steps = true,
@@ -23,7 +24,7 @@ HALFTONE_REGISTER(PtqMethod, "brecq", "Learns rounding block by block, then the 
                     .iterations_share = 0.25}});
 
 HALFTONE_REGISTER(PtqMethod, "qdrop", "Learns rounding and scales together while activations drop their quantization at random",
-                  "Wei et al. 2022, arXiv 2203.05740", "mse", kMinMax, kMse, false,
+                  "Wei et al. 2022, arXiv 2203.05740", "mse", kMinMax, kMse, kNone,
                   {{.learns_steps = true, .keep = 0.5f}});
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "halftone/base/registry.h"
+#include "halftone/ptq/bias_correction.h"
 #include "halftone/ptq/reconstruction.h"
 #include "halftone/quant/weight_scales.h"
 
@@ -18,7 +19,7 @@ struct PtqMethod {
   std::string observer;           // of activations, in Registry<ObserverKind>
   WeightScale weights_at_8_bits;
   WeightScale weights_below;
-  bool corrects_bias;             // empirical bias correction after rounding
+  BiasCorrection bias_correction;  // after rounding, unless the user asks for another
   std::vector<Reconstruction> walks = {};  // learned rounding and scales, in this order
 };
 

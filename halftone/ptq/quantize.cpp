@@ -11,10 +11,12 @@
 #include "halftone/export/qdq.h"
 #include "halftone/graph/passes/passes.h"
 #include "halftone/nn/network.h"
+#include "halftone/ptq/analytic_bias_correction.h"
 #include "halftone/ptq/bias_correction.h"
 #include "halftone/ptq/calibrate.h"
 #include "halftone/ptq/compare.h"
 #include "halftone/ptq/method.h"
+#include "halftone/ptq/precondition.h"
 #include "halftone/ptq/site_bits.h"
 #include "halftone/ptq/site_params.h"
 
@@ -118,6 +120,9 @@ std::map<std::string, std::string> facts_of(const Model& model, const Dataset& d
           {"data", text(data.size(), " samples, ", fingerprint(names))},
           {"method", options.method},
           {"target", options.target},
+          {"observer", options.observer},
+          {"repairs", text(options.equalize ? "equalized " : "", options.absorb_bias ? "absorbed " : "", "bias correction ",
+                           options.bias_correction ? std::to_string(static_cast<int>(*options.bias_correction)) : "of the method")},
           {"bits", text("weights ", options.weights, ", activations ", options.activations, options.full_range ? ", full range" : "")},
           {"plan", options.plan ? fingerprint(options.plan_text) : "none"},
           {"fixes", fixes},
@@ -184,12 +189,16 @@ void report_outputs(const std::vector<std::vector<float>>& before, const std::ve
 QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   const auto& profile = Registry<Profile>::get(options.target);
+  const std::string& observer = options.observer.empty() ? method.observer : options.observer;
   Dequantized parts = start_of(source, options);
   Model& model = parts.model;
   add_encodings(options.encodings, source, run, parts);
-  // A correction measures layers whose biases it may set.
-  const bool corrects_bias = method.corrects_bias && parts.quantization() == Quantization::kFloat;
-  if (corrects_bias) give_biases(model.graph);
+  // Repairs change weights and biases, which must not be numbers that the model has already.
+  const bool is_float = parts.quantization() == Quantization::kFloat;
+  const BiasCorrection correction = is_float ? options.bias_correction.value_or(method.bias_correction) : BiasCorrection::kNone;
+  const Graph given = model.graph;
+  if (is_float) precondition(model.graph, data, options, run);
+  if (correction != BiasCorrection::kNone) give_biases(model.graph);
   std::map<std::string, QuantSpec> specs;
   const Placement placement = settled_placement(parts, profile, options, specs);
   if (options.full_range && profile.eight_bit_weights.qmax < 127)
@@ -201,7 +210,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
 
   const Network network(model.graph);
   const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
-  const Calibration calibration = calibrate(network, placement, method.observer, data, how, run);
+  const Calibration calibration = calibrate(network, placement, observer, data, how, run);
 
   QuantizedSites sites;
   sites.activations = activation_params(placement, calibration, specs, profile, run.threads);
@@ -219,9 +228,11 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
                                    how, checkpoint, text("walk-", i, "-unit"), run);
     units.insert(units.end(), found.begin(), found.end());
   }
+  if (correction == BiasCorrection::kAnalytic && correct_biases_analytically(model.graph, sites.weights) == 0)
+    run.warning("--bias-correction analytic: the model has no BatchNormalization that tells distributions; biases stay as they were");
   const QdqOptions form{.float_weights = options.float_weights};
   QuantizeResult result{write_qdq(model, placement, sites, profile, form), sites, {}};
-  if (corrects_bias) {
+  if (correction == BiasCorrection::kEmpirical) {
     // Weights keep their codes; the file is written again with the corrected biases.
     correct_biases(model.graph, network, Network(result.model.graph), placement, data,
                    some_of(calibration.samples, kCorrectionSamples), options.skip_broken, run);
@@ -243,6 +254,11 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   for (size_t row : rows) {
     before.push_back(calibration.outputs[row]);
     compared.push_back(calibration.samples[row]);
+  }
+  if (options.equalize || options.absorb_bias) {
+    // Absorption and clips may have changed the function: what is reported is against the network as it was given.
+    const Network original(given);
+    before = compare_networks(original, original, {}, data, compared, 0, how, run).outputs;
   }
   const Comparison comparison = compare_networks(network, quantized, dequantized_names(placement, result.model.graph),
                                                  data, compared, kSamplesForLayers, how, run);

@@ -13,6 +13,7 @@
 #include "halftone/export/encodings.h"
 #include "halftone/export/placement.h"
 #include "halftone/graph/graph.h"
+#include "halftone/ptq/bias_correction.h"
 #include "halftone/ptq/explain.h"
 #include "halftone/ptq/reconstruction.h"
 #include "halftone/quant/plan.h"
@@ -24,6 +25,10 @@ struct QuantizeOptions {
   int activations = 8;  // bits, 2..8
   std::string method = "auto";
   std::string target = "onnxruntime";
+  std::string observer = {};  // of activations; empty: the method's
+  std::optional<BiasCorrection> bias_correction = {};  // nullopt: the method's
+  bool equalize = false;     // ptq/equalize.h, before calibration
+  bool absorb_bias = false;  // ptq/absorb_bias.h, after equalization
   bool full_range = false;     // 8-bit weights within [-127, 127] where the target's default is narrower
   bool float_weights = false;  // weights of operators that stay in float are stored as they are
   bool skip_broken = false;    // leave out samples that cannot be read
@@ -51,7 +56,7 @@ struct QuantizeReport {
   size_t compared_samples = 0;        // of the figures below
   std::optional<double> top1_before;  // percent, where there are labels
   std::optional<double> top1_after;
-  double sqnr_db = 0;                 // of the first output
+  double sqnr_db = 0;                 // of the first output, against the model as it was given
   std::vector<UnitReport> units;      // what was learned, in order
   std::vector<Culprit> culprits;      // with `explains`: every site, worst first
 };

@@ -1,4 +1,4 @@
-// Observers that keep a histogram: percentile, mean squared error and entropy (KL divergence).
+// Observers that keep a histogram: percentile, least error, the better of the two, and entropy (KL divergence).
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -67,7 +67,8 @@ Range percentile(const Histogram& histogram, const RangeRequest& request) {
 // Exponent of the BRECQ and QDrop authors' code.
 constexpr double kNorm = 2.4;
 
-double error_of(const std::vector<Histogram::Bin>& bins, Range range, int bits) {
+// Sum of |x - x'|^norm.
+double error_of(const std::vector<Histogram::Bin>& bins, Range range, int bits, double norm = kNorm) {
   const QuantParams params = affine_params(range.low, range.high, bits, full_range(bits, false));
   const double scale = params.scales[0];
   const double low = -params.zero_points[0], high = low + params.range.qmax;
@@ -75,7 +76,7 @@ double error_of(const std::vector<Histogram::Bin>& bins, Range range, int bits) 
   for (const Histogram::Bin& bin : bins) {
     const double code = std::clamp(std::nearbyint(bin.value / scale), low, high);
     const double error = bin.value - code * scale;
-    if (error != 0) total += bin.count * std::exp2(kNorm / 2 * std::log2(error * error));
+    if (error != 0) total += bin.count * std::exp2(norm / 2 * std::log2(error * error));
   }
   return total;
 }
@@ -162,6 +163,14 @@ Range entropy(const Histogram& histogram, const RangeRequest& request) {
   return {std::max(all.low, -threshold), std::min(all.high, threshold)};
 }
 
+// --- best: percentile or mse, whichever has the smaller squared error ---------------------------------------------------
+
+Range best(const Histogram& histogram, const RangeRequest& request) {
+  const auto bins = histogram.bins();
+  const Range a = least_error(histogram, request), b = percentile(histogram, request);
+  return error_of(bins, b, request.bits, 2) < error_of(bins, a, request.bits, 2) ? b : a;
+}
+
 template <Choose choose>
 std::unique_ptr<Observer> make() { return std::make_unique<HistogramObserver>(choose); }
 
@@ -169,6 +178,8 @@ HALFTONE_REGISTER(ObserverKind, "percentile", "Leaves out the outermost values (
                   make<percentile>);
 HALFTONE_REGISTER(ObserverKind, "mse", "Range with the least quantization error over a histogram",
                   "Li et al. 2021 (BRECQ), arXiv 2102.05426", make<least_error>);
+HALFTONE_REGISTER(ObserverKind, "best", "percentile or mse for each site, whichever has the smaller squared error", "",
+                  make<best>);
 HALFTONE_REGISTER(ObserverKind, "entropy", "Range that keeps the distribution (KL divergence); meant for 8 bits",
                   "Migacz, 8-bit inference with TensorRT, GTC 2017", make<entropy>);
 

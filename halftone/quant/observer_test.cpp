@@ -33,12 +33,12 @@ Range range_of(const std::string& kind, const std::vector<std::vector<float>>& b
 }
 
 TEST(Observers, AllAreRegistered) {
-  for (const char* name : {"minmax", "ema", "percentile", "mse", "entropy"}) EXPECT_NE(Registry<ObserverKind>::find(name), nullptr);
+  for (const char* name : {"minmax", "ema", "percentile", "mse", "best", "entropy"}) EXPECT_NE(Registry<ObserverKind>::find(name), nullptr);
 }
 
 TEST(Observers, DoNotDependOnTheSplitOfTheStream) {
   const auto values = gaussians(10000, 1);
-  for (const char* kind : {"minmax", "percentile", "mse", "entropy"}) {
+  for (const char* kind : {"minmax", "percentile", "mse", "best", "entropy"}) {
     const Range whole = range_of(kind, {values});
     for (size_t part : {size_t{1}, size_t{77}, size_t{5000}}) {
       if (part == 1 && std::string(kind) != "minmax") continue;

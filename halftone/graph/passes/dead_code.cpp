@@ -24,6 +24,7 @@ void remove_dead_code(Graph& graph) {
   std::erase_if(graph.initializers,
                 [&](const auto& entry) { return !needed.contains(entry.first) && !graph.is_input(entry.first); });
   std::erase_if(graph.value_types, [&](const auto& entry) { return !made.contains(entry.first); });
+  std::erase_if(graph.statistics, [&](const auto& entry) { return !made.contains(entry.first); });
 }
 
 }  // namespace halftone

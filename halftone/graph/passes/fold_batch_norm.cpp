@@ -30,6 +30,14 @@ std::optional<ChannelAffine> as_affine(const Graph& graph, const Node& bn) {
   return affine;
 }
 
+// What BatchNormalization leaves of its input's distribution: its own bias and the magnitude of its own factor.
+ChannelStatistics statistics_after(const Graph& graph, const Node& bn) {
+  ChannelStatistics statistics{.mean = graph.constant(bn.inputs[2])->to_vector<double>(),
+                               .deviation = graph.constant(bn.inputs[1])->to_vector<double>()};
+  for (double& gamma : statistics.deviation) gamma = std::abs(gamma);
+  return statistics;
+}
+
 // The axis of the weight that counts output channels; -1 where the node cannot take the factors.
 int64_t channel_axis(const Node& node) {
   if (node.op_type == "Conv") return 0;
@@ -77,6 +85,7 @@ bool fold_into(Graph& graph, Node& layer, const Node& bn, const Links& links) {
   layer.inputs[1] = weight_name;
   layer.inputs[2] = bias_name;
   layer.outputs[0] = bn.outputs[0];
+  graph.statistics[bn.outputs[0]] = statistics_after(graph, bn);
   return true;
 }
 

@@ -21,7 +21,8 @@ void dequantize_constants(Graph& graph);
 void remove_identities(Graph& graph);
 
 // Multiplies BatchNormalization into the Conv, ConvTranspose or Gemm before it: W' = W * g/sqrt(v+eps),
-// b' = (b-mu) * g/sqrt(v+eps) + beta, in double. Only where nobody else reads what stands between.
+// b' = (b-mu) * g/sqrt(v+eps) + beta, in double. Only where nobody else reads what stands between. Keeps beta and |g| as the
+// value's statistics.
 void fold_batch_norm(Graph& graph);
 
 // Moves a Pad by zeros over spatial axes into the pads of the convolutions that read it.

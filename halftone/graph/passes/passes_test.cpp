@@ -66,6 +66,19 @@ void expect_same_function(const Graph& a, const Graph& b, float tolerance) {
   }
 }
 
+TEST(Passes, FoldingKeepsTheStatisticsOfBatchNormalization) {
+  Graph graph = network();
+  canonicalize(graph);
+  ASSERT_EQ(graph.statistics.size(), 1u);
+  const auto& [name, statistics] = *graph.statistics.begin();
+  EXPECT_EQ(name, graph.nodes[0].outputs[0]) << "the convolution makes the value that the normalization made";
+  EXPECT_EQ(statistics.mean, network().initializers.at("beta").to_vector<double>());
+  EXPECT_EQ(statistics.deviation, network().initializers.at("gamma").to_vector<double>()) << "all are positive";
+  graph.outputs[0].name = graph.inputs[0].name;
+  remove_dead_code(graph);
+  EXPECT_TRUE(graph.statistics.empty());
+}
+
 bool has_op(const Graph& graph, const std::string& op) {
   return std::ranges::any_of(graph.nodes, [&](const Node& node) { return node.op_type == op; });
 }

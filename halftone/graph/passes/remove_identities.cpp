@@ -32,6 +32,13 @@ void rename(Graph& graph, const std::unordered_map<std::string, std::string>& to
     for (std::string& name : node.inputs) apply(name);
     for (std::string& name : node.outputs) apply(name);
   }
+  std::map<std::string, ChannelStatistics> statistics;
+  for (auto& [name, found] : graph.statistics) {
+    std::string stays = name;
+    apply(stays);
+    statistics.emplace(std::move(stays), std::move(found));
+  }
+  graph.statistics = std::move(statistics);
 }
 
 }  // namespace
