@@ -95,7 +95,8 @@ void run_inspect(const Options& options, Session& session) {
   facts["quantization"] = to_string(quantization);
   facts["parameters"] = cost.parameters;
   facts["macs"] = cost.macs;
-  facts["stored_bytes"] = cost.stored_bytes;
+  const uint64_t stored_bytes = cost_of(read.graph).stored_bytes;  // of the file, packed or not
+  facts["stored_bytes"] = stored_bytes;
   facts["ideal_bytes"] = cost.ideal_bytes;
   facts["layers"] = layers_json(cost);
   auto& block_facts = facts["blocks"] = nlohmann::ordered_json::array();
@@ -115,7 +116,7 @@ void run_inspect(const Options& options, Session& session) {
               << (output.type.shape ? to_string(*output.type.shape) : "[?]") << "\n";
   print_layers(cost);
   std::cout << "parameters " << format_count(cost.parameters) << ", MACs " << format_count(cost.macs) << ", stored "
-            << format_bytes(cost.stored_bytes) << ", ideal at these bits " << format_bytes(cost.ideal_bytes) << ", "
+            << format_bytes(stored_bytes) << ", ideal at these bits " << format_bytes(cost.ideal_bytes) << ", "
             << blocks.size() << " blocks\n";
 
   show_sites(options, parts, quantization, facts);
@@ -125,7 +126,7 @@ void run_inspect(const Options& options, Session& session) {
 std::function<void()> inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_model_option(app, options->model);
-  app.add_option("--target", options->target, "Runtime that the quantized file is for: onnxruntime, openvino, tensorrt")
+  app.add_option("--target", options->target, "Runtime that the quantized file is for: onnxruntime, openvino, tensorrt, compact")
       ->capture_default_str();
   app.add_flag("--sites", options->lists_sites, "List the names of the sites, which --fix and plans use");
   auto session = std::make_shared<Session>(app);

@@ -19,6 +19,9 @@ using Conversion = Model (*)(const Model&);
 
 void convert(const Options& options, Conversion conversion, Session& session) {
   session.begin(options.model);
+  std::error_code none;
+  if (std::filesystem::equivalent(options.model, options.output, none))
+    throw UsageError("-o '", options.output, "' is the model itself: give another name, so that nothing is lost");
   const uint64_t before = std::filesystem::file_size(options.model);
   const uint64_t after = write_model(conversion(read_model(options.model)), options.output);
   session.facts()["bytes_before"] = before;

@@ -32,8 +32,11 @@ std::string read_text(const std::string& path) {
   return content.str();
 }
 
-// A folder that cannot take the result is told before the work, not after it.
-void require_writable(const std::string& output) {
+// A folder that cannot take the result is told before the work, not after it. The model itself is never overwritten.
+void require_writable(const std::string& output, const std::string& model) {
+  std::error_code none;
+  if (std::filesystem::equivalent(output, model, none))
+    throw UsageError("-o '", output, "' is the model itself: give another name, so that nothing is lost");
   const auto folder = std::filesystem::absolute(output).parent_path();
   if (!std::filesystem::is_directory(folder))
     throw Error("cannot write '", output, "': the folder '", folder.string(), "' does not exist");
@@ -114,7 +117,7 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
 void run_reexport(const Options& options, Session& session) {
   session.begin(options.model);
   const auto& profile = Registry<Profile>::get(options.quantize.target);
-  require_writable(options.output);
+  require_writable(options.output, options.model);
   Model model = reexport(read_model(options.model), profile);
   model.set_metadata("halftone.version", HALFTONE_VERSION);
   const uint64_t before = file_bytes(options.model);
@@ -132,7 +135,7 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   Registry<Profile>::get(options.quantize.target);
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
   if (!options.bias_correction.empty()) options.quantize.bias_correction = bias_correction_named(options.bias_correction);
-  require_writable(options.output);
+  require_writable(options.output, options.model);
   const Model model = read_model(options.model);
   if (!options.plan.empty()) {
     options.quantize.plan_text = read_text(options.plan);
@@ -178,6 +181,12 @@ std::string observers_help() {
   return help;
 }
 
+std::string targets_help() {
+  std::string help = "What the file is for:";
+  for (const auto& [name, profile] : Registry<Profile>::all()) help += "\n" + name + ": " + profile.summary;
+  return help;
+}
+
 std::function<void()> quantize(CLI::App& app) {
   auto options = std::make_shared<Options>();
   QuantizeOptions& q = options->quantize;
@@ -187,7 +196,7 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--weights", q.weights, "Bits of weights, 1 to 8, or 32 for float")->capture_default_str();
   app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float")->capture_default_str();
   app.add_option("--method", q.method, methods_help())->capture_default_str();
-  app.add_option("--target", q.target, "Runtime that the file is for: onnxruntime, openvino, tensorrt")->capture_default_str();
+  app.add_option("--target", q.target, targets_help())->capture_default_str();
   app.add_option("--plan", options->plan, "JSON with bits for single sites")->type_name("FILE");
   app.add_option("--fix", q.fixes, "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")->type_name("SITE=BITS");
   auto* requantize = app.add_flag("--requantize", q.requantize, "Dequantize a model that is quantized already, then quantize it anew");
@@ -210,8 +219,8 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--observer", q.observer, observers_help())->group(repairs)->type_name("NAME");
   ReconstructionOptions& r = q.reconstruction;
   const std::string learned = "Methods that learn";
-  app.add_option("--iterations", r.iterations, "Steps a unit; default: 500 to 5000 by the network's size")->group(learned);
-  app.add_option("--batch", r.batch, "Samples a step; default 32, or 16 for large networks")->group(learned);
+  app.add_option("--iterations", r.iterations, "Steps a unit; default: 500 to 5000 by the network's size")->check(CLI::PositiveNumber)->group(learned);
+  app.add_option("--batch", r.batch, "Samples a step, a multiple of 4; default 32, or 16 for large networks")->check(CLI::PositiveNumber)->group(learned);
   app.add_option("--rounding-weight", r.rounding_weight, "Lambda, which drives rounding to 0 or 1; default 0.01, 0.1 with depthwise layers")->group(learned);
   app.add_flag("--fisher", r.uses_fisher, "Weight errors by the gradient of the network's output")->group(learned);
   auto session = std::make_shared<Session>(app, LongJob{});

@@ -55,13 +55,28 @@ SiteRecords records_by_form(const Graph& graph) {
 }
 
 // One width for all channels, or one for each along `axis` where they differ.
+// What the record says counts only where the codes fit.
 std::vector<int> widths_of(const Tensor& codes, const SiteRecord* told, int axis) {
-  if (told && told->channel_bits.size() > 1 && axis >= 0) return told->channel_bits;
-  return {told ? told->bits : stored_width(codes)};
+  const int least = stored_width(codes);
+  if (!told) return {least};
+  const bool has_channels = axis >= 0 && axis < codes.rank() && told->channel_bits.size() > 1 &&
+                            static_cast<int64_t>(told->channel_bits.size()) == codes.shape()[static_cast<size_t>(axis)];
+  if (has_channels && std::ranges::max(told->channel_bits) <= 8) return told->channel_bits;
+  // Binary codes are no two's complement: a told width of 1 holds them, and no other.
+  return {told->bits <= 8 && told->bits >= least && (told->bits > 1 || least == 1) ? told->bits : least};
+}
+
+// Values that subgraphs read by name.
+std::set<std::string> captured_values(const Graph& graph) {
+  std::set<std::string> captured;
+  for (const Node& node : graph.nodes)
+    for (const std::string& name : node.captures()) captured.insert(name);
+  return captured;
 }
 
 void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
   Graph& graph = model.graph;
+  const auto captured = captured_values(graph);
   std::set<std::string> done;
   std::vector<Node> old = std::move(graph.nodes);
   graph.nodes.clear();
@@ -70,12 +85,12 @@ void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
     if (is_dequantized_constant(graph, node, DType::kInt8) && done.insert(name).second) {
       const Tensor codes = graph.initializers.at(name);
       const auto found = told.find(site_name(name));
-      const int axis = node.inputs.size() > 1 && graph.constant(node.inputs[1])->count() > 1 ? static_cast<int>(node.int_or("axis", 1)) : -1;
+      const int axis = node.inputs.size() > 1 && graph.constant(node.inputs[1]) && graph.constant(node.inputs[1])->count() > 1 ? static_cast<int>(node.int_or("axis", 1)) : -1;
       const auto widths = widths_of(codes, found == told.end() ? nullptr : &found->second, axis);
       const double mean = static_cast<double>(std::accumulate(widths.begin(), widths.end(), 0)) / static_cast<double>(widths.size());
       const bool is_direct = widths.size() == 1 && (widths[0] == 4 || widths[0] == 2);
       const double gain = static_cast<double>(codes.count()) * (8 - mean) / 8;
-      if (gain > static_cast<double>(is_direct ? 30 : kLeastGainBytes)) {
+      if (!captured.contains(name) && gain > static_cast<double>(is_direct ? 30 : kLeastGainBytes)) {
         graph.initializers.erase(name);
         add_packed_weight(graph, name, codes, widths, axis, opset);
         graph.nodes.back().outputs[0] = name;  // the codes keep their name: folding gives the initializer back
@@ -105,6 +120,7 @@ void compute_bias_scales(Graph& graph) {
     for (size_t i = 0; i < scales.size(); ++i) is_product = is_product && scales[i] == factor * factors[i];
     if (!is_product) continue;
     const std::string name = bias_dq.inputs[1];
+    if (links.only_consumer(name) != bias) continue;
     products[static_cast<size_t>(bias)] = {.op_type = "Mul", .inputs = {input_scale, weight_scale}, .outputs = {name}};
   }
   std::vector<Node> nodes;
@@ -127,13 +143,14 @@ DType narrowest(const std::vector<int32_t>& codes) {
 
 // Vectors of one length and type as one constant that a Split takes apart: biases in the fewest bytes that hold them, scales of weights.
 void merge_vectors(Graph& graph) {
+  const auto captured = captured_values(graph);
   std::map<std::pair<DType, int64_t>, std::vector<std::string>> groups;
   std::set<std::string> seen;
   for (const Node& node : graph.nodes) {
     if (node.op_type != "DequantizeLinear" || !node.domain.empty()) continue;
     for (const std::string& name : {node.input(0), node.input(1)}) {
       const Tensor* tensor = graph.constant(name);
-      if (!tensor || tensor->rank() != 1 || tensor->count() < 4 || graph.is_output(name) || !seen.insert(name).second) continue;
+      if (!tensor || tensor->rank() != 1 || tensor->count() < 4 || graph.is_output(name) || captured.contains(name) || !seen.insert(name).second) continue;
       if (tensor->dtype() == DType::kInt32)
         groups[{narrowest(tensor->to_vector<int32_t>()), tensor->count()}].push_back(name);
       else if (tensor->dtype() == DType::kFloat)
@@ -174,10 +191,11 @@ void redirect(Graph& graph, const std::map<std::string, std::string>& instead) {
 
 // Equal constants once.
 void share_constants(Graph& graph) {
+  const auto captured = captured_values(graph);
   std::map<std::tuple<DType, Shape, std::string>, std::string> first;
   std::map<std::string, std::string> instead;
   for (const auto& [name, tensor] : graph.initializers) {
-    if (graph.is_input(name) || graph.is_output(name) || tensor.dtype() == DType::kString) continue;
+    if (graph.is_input(name) || graph.is_output(name) || captured.contains(name) || tensor.dtype() == DType::kString) continue;
     const auto bytes = tensor.bytes();
     const std::string content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto [found, is_new] = first.try_emplace({tensor.dtype(), tensor.shape(), content}, name);
@@ -189,10 +207,11 @@ void share_constants(Graph& graph) {
 
 // One DequantizeLinear for all readers of the same codes; runtimes split it themselves.
 void share_dequantizers(Graph& graph) {
+  const auto captured = captured_values(graph);
   std::map<std::vector<std::string>, std::string> first;
   std::map<std::string, std::string> instead;
   std::erase_if(graph.nodes, [&](const Node& node) {
-    if (node.op_type != "DequantizeLinear" || graph.is_output(node.outputs[0])) return false;
+    if (node.op_type != "DequantizeLinear" || graph.is_output(node.outputs[0]) || captured.contains(node.outputs[0])) return false;
     std::vector<std::string> key = node.inputs;
     key.push_back(std::to_string(node.int_or("axis", 1)));
     const auto [found, is_new] = first.try_emplace(key, node.outputs[0]);

@@ -126,15 +126,16 @@ void restore_names(Model& model) {
   std::map<std::string, std::string> old_name;
   std::istringstream lines(inflated(*stored));
   for (std::string line; std::getline(lines, line);)
-    if (const size_t space = line.find(' '); space != std::string::npos) old_name[line.substr(0, space)] = line.substr(space + 1);
+    if (const size_t space = line.find(' '); space != std::string::npos && space > 0) old_name[line.substr(0, space)] = line.substr(space + 1);
   std::set<std::string> targets;
   for (const auto& [now, before] : old_name)
-    if (!targets.insert(before).second) throw Error("the metadata ", kKey, " gives '", before, "' to two values");
+    if (before.empty() || model.graph.is_input(before) || model.graph.is_output(before) || !targets.insert(before).second)
+      throw Error("the metadata ", kKey, " is damaged: it gives '", before, "' to two values");
   // What keeps its short name must not meet a restored one.
   auto rename = [&](const std::string& name) {
     const auto found = old_name.find(name);
     if (found != old_name.end()) return found->second;
-    return targets.contains(name) ? name + "_1" : name;
+    return targets.contains(name) ? "halftone_" + name : name;
   };
   rename_values(model.graph, rename);
   std::erase_if(model.metadata, [](const auto& entry) { return entry.first == kKey; });

@@ -29,7 +29,7 @@ SiteRecords read_site_records(const Model& model) {
                       .axis = int_or(entry, "axis", -1)};
     if (const auto channels = entry.find("channel_bits"); channels != entry.end() && channels->is_array())
       for (const auto& bits : *channels)
-        if (bits.is_number_integer() && is_width(bits.get<int>())) record.channel_bits.push_back(bits.get<int>());
+        record.channel_bits.push_back(bits.is_number_integer() && is_width(bits.get<int>()) ? bits.get<int>() : 16);
     records[site] = std::move(record);
   }
   return records;
@@ -44,7 +44,7 @@ void write_site_records(Model& model, const SiteRecords& records) {
     if (record.kind == "weight") entry["axis"] = record.axis;
     if (!record.channel_bits.empty()) entry["channel_bits"] = record.channel_bits;
   }
-  model.set_metadata(kKey, json.dump());
+  model.set_metadata(kKey, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace halftone

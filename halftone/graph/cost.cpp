@@ -75,7 +75,8 @@ int stored_width(const Tensor& codes) {
   if (values.empty()) return container;
   if (is_signed_integer(codes.dtype()) && std::ranges::all_of(values, [](int64_t v) { return v == -1 || v == 1; })) return 1;  // binary
   const auto [low, high] = std::ranges::minmax(values);
-  for (int bits = 1; bits < container; ++bits) {
+  // One bit means -1 and 1, so {-1, 0} takes two.
+  for (int bits = is_signed_integer(codes.dtype()) ? 2 : 1; bits < container; ++bits) {
     const int64_t half = int64_t{1} << (bits - 1);
     const bool fits = is_signed_integer(codes.dtype()) ? low >= -half && high <= half - 1 : high < 2 * half;
     if (fits) return bits;

@@ -40,9 +40,10 @@ std::string spread_reason(const at::Tensor& magnitudes, const std::string& conse
 std::string weight_reason(const at::Tensor& weight, const QuantTensor& quantized, int axis) {
   if (axis < 0) return "";
   const at::Tensor magnitudes = channel_magnitudes(weight, axis);
+  const std::string spread = spread_reason(magnitudes, quantized.params.is_per_channel() ? "" : ", and one scale serves all");
+  if (!spread.empty()) return spread;
   const int64_t dead = (magnitudes <= 1e-6 * magnitudes.max()).sum().item<int64_t>();
-  if (dead > 0) return text(dead, " of ", magnitudes.numel(), " channels are dead (weights of nearly 0)");
-  return spread_reason(magnitudes, quantized.params.is_per_channel() ? "" : ", and one scale serves all");
+  return dead > 0 ? text(dead, " of ", magnitudes.numel(), " channels are dead (weights of nearly 0)") : "";
 }
 
 std::string activation_reason(const at::Tensor& value, const QuantParams& params) {
@@ -80,7 +81,8 @@ std::vector<Culprit> explain(const QuantizedNetwork& quantized, const Dataset& d
 
   std::vector<Culprit> culprits;
   for (const SiteEffect& effect : effects.sites) {
-    Culprit culprit{.effect = effect, .reason = {}, .remedy = text("--fix '", effect.site, effect.bits < 8 ? "=8'" : "=float'")};
+    const bool helps = effect.gain_if_float > 0 || effect.bits < 8;
+    Culprit culprit{.effect = effect, .reason = {}, .remedy = !helps ? "" : text("--fix '", effect.site, effect.bits < 8 ? "=8'" : "=float'")};
     if (effect.kind == SiteKind::kWeight) {
       const Site* site = placement.find(effect.site, SiteKind::kWeight);
       culprit.reason = weight_reason(to_torch(graph.initializers.at(effect.site)), sites.weights.at(effect.site), site->axis);

@@ -120,6 +120,8 @@ std::map<std::string, std::string> facts_of(const Model& model, const Dataset& d
           {"data", text(data.size(), " samples, ", fingerprint(names))},
           {"method", options.method},
           {"target", options.target},
+          {"encodings", std::to_string(options.encodings.size())},
+          {"requantize", options.requantize ? "yes" : "no"},
           {"observer", options.observer},
           {"repairs", text(options.equalize ? "equalized " : "", options.absorb_bias ? "absorbed " : "", "bias correction ",
                            options.bias_correction ? std::to_string(static_cast<int>(*options.bias_correction)) : "of the method")},
@@ -138,6 +140,19 @@ void keep_activations(const QuantizedSites& present, const Placement& placement,
     if (site.kind == SiteKind::kActivation && present.activations.contains(site.shares_with))
       activations[site.name] = stored_in(profile, present.activations.at(site.shares_with), site.name);
   for (const auto& [name, params] : present.activations) activations[name] = stored_in(profile, params, name);
+}
+
+// Float outputs tell preprocessing and the samples' content, which facts_of() cannot.
+void require_same_outputs(const Checkpoint& checkpoint, const Calibration& calibration) {
+  std::string content;
+  for (const auto& row : calibration.outputs)
+    content.append(reinterpret_cast<const char*>(row.data()), row.size() * sizeof(float));
+  const std::string now = fingerprint(content);
+  const auto before = checkpoint.read("outputs");
+  if (before && *before != now)
+    throw Error("the checkpoint in '", checkpoint.folder().string(),
+                "' is of another run: the float network gives other outputs; was it run with other preprocessing or other images?");
+  checkpoint.write("outputs", now);
 }
 
 // The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
@@ -197,6 +212,8 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   const bool is_float = parts.quantization() == Quantization::kFloat;
   const BiasCorrection correction = is_float ? options.bias_correction.value_or(method.bias_correction) : BiasCorrection::kNone;
   const Graph given = model.graph;
+  if (!is_float && (options.equalize || options.absorb_bias || options.bias_correction.value_or(BiasCorrection::kNone) != BiasCorrection::kNone))
+    run.warning("the model has quantized parts, which must stay: --equalize, --absorb-bias and --bias-correction do nothing");
   if (is_float) precondition(model.graph, data, options, run);
   if (correction != BiasCorrection::kNone) give_biases(model.graph);
   std::map<std::string, QuantSpec> specs;
@@ -208,6 +225,10 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   for (const auto& [name, tensor] : model.graph.initializers)
     if (tensor.dtype() == DType::kFloat) require_finite(tensor.to_vector<float>(), name);
 
+  Run kept = run;  // methods that learn nothing keep nothing
+  if (method.walks.empty()) kept.checkpoint.clear();
+  const Checkpoint checkpoint(kept, facts_of(model, data, options, run));
+
   const Network network(model.graph);
   const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
   const Calibration calibration = calibrate(network, placement, observer, data, how, run);
@@ -218,7 +239,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
   for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
   sites.biases = parts.sites.biases;
-  const Checkpoint checkpoint(run, method.walks.empty() ? std::map<std::string, std::string>{} : facts_of(model, data, options, run));
+  require_same_outputs(checkpoint, calibration);
   ReconstructionOptions learning = options.reconstruction;
   for (const auto& [name, params] : parts.sites.activations) learning.frozen.insert(name);
   for (const auto& [name, weight] : parts.sites.weights) learning.frozen.insert(name);

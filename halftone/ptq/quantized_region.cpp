@@ -31,7 +31,9 @@ QuantizedRegion::QuantizedRegion(const Graph& graph, Region region, const Placem
     const QuantParams& params = sites.activations.at(site.name);
     quantizers_[site.name] = {site.shares_with, activation_sites_.size(), params.zero_points[0], params.range};
     activation_sites_.push_back(site.name);
-    if (std::ranges::find(owners_, site.shares_with) == owners_.end()) owners_.push_back(site.shares_with);
+    if (std::ranges::find(owners_, site.shares_with) != owners_.end()) continue;
+    owners_.push_back(site.shares_with);
+    if (made.contains(site.shares_with)) own_owners_.push_back(site.shares_with);
   }
 }
 

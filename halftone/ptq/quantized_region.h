@@ -31,9 +31,11 @@ class QuantizedRegion {
   const Region& region() const { return region_; }
   // Weight sites that its nodes read.
   const std::vector<std::string>& weight_sites() const { return weight_sites_; }
-  // Activation sites that its nodes make, in order, and the sites that own their scales (each once).
+  // Activation sites that its nodes make, in order, and the sites that own their scales (each once); some of these may be made before
+  // the region, by what it only moves. own_owners() leaves those out: their scale is settled.
   const std::vector<std::string>& activation_sites() const { return activation_sites_; }
   const std::vector<std::string>& owners() const { return owners_; }
+  const std::vector<std::string>& own_owners() const { return own_owners_; }
 
   struct Bias {
     std::string name, input, weight;  // input: an activation site
@@ -55,7 +57,7 @@ class QuantizedRegion {
 
   Region region_;
   Network network_;
-  std::vector<std::string> weight_sites_, activation_sites_, owners_;
+  std::vector<std::string> weight_sites_, activation_sites_, owners_, own_owners_;
   std::vector<Bias> biases_;
   std::map<std::string, ActivationQuantizer> quantizers_;  // by the value that they quantize
 };

@@ -67,14 +67,14 @@ class Walk {
     std::vector<UnitReport> reports;
     read_inputs();
     for (size_t i = 0; i < regions_.size(); ++i) {
-      if (run_.is_time_up()) {
+      const std::string entry = text(name, "-", i);
+      const auto stored = checkpoint.read(entry);
+      if (!stored && run_.is_time_up()) {
         run_.warning(text("the time is up: ", regions_.size() - i, " of ", regions_.size(), " units keep their rounding"));
         break;
       }
       const QuantizedRegion region(graph_, regions_[i], placement_, sites_);
-      const std::string entry = text(name, "-", i);
       const bool is_last = i + 1 == regions_.size();
-      const auto stored = checkpoint.read(entry);
       advance(float_, region, {});
       if (stored) {
         reports.push_back(unpack_unit(*stored, region, placement_, sites_));
@@ -91,7 +91,7 @@ class Walk {
  private:
   bool learns(const QuantizedRegion& region, size_t index) const {
     if (how_.skips_first && index == 0) return false;
-    return (how_.learns_rounding && !region.weight_sites().empty()) || (how_.learns_steps && !region.owners().empty());
+    return (how_.learns_rounding && !region.weight_sites().empty()) || (how_.learns_steps && !region.own_owners().empty());
   }
 
   UnitReport learn(const QuantizedRegion& region, size_t index) {

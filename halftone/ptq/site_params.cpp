@@ -31,9 +31,7 @@ QuantParams params_of(const Site& site, Range range, int bits, const Profile& pr
   if (site.upper_limit) range.high = std::min(range.high, *site.upper_limit);
   QuantParams params = affine_params(range.low, range.high, bits, codes);
   // Q clips at least as hard as the Clip before it, also after rounding: else onnxruntime keeps the Clip, in float.
-  if (site.upper_limit)
-    while (static_cast<float>(codes.qmax - codes.qmin) * params.scales[0] > *site.upper_limit)
-      params.scales[0] = std::nextafter(params.scales[0], 0.0f);
+  if (site.upper_limit) params.scales[0] = std::min(params.scales[0], largest_scale(*site.upper_limit, codes));
   return params;
 }
 

@@ -54,12 +54,12 @@ class UnitTrainer {
         if (params.bits > 1 && !options.frozen.contains(name)) roundings_.emplace(name, SoftRounding(graph.initializers.at(name), params));
       }
     if (how.learns_steps)
-      for (auto& [owner, step] : hard_.steps) {
-        if (options.frozen.contains(owner)) continue;
-        steps_[owner] = step.clone().requires_grad_();
+      for (const std::string& owner : region.own_owners()) {
+        if (options.frozen.contains(owner) || !hard_.steps.contains(owner)) continue;
+        steps_[owner] = hard_.steps.at(owner).clone().requires_grad_();
         const auto limit = placement.find(owner, SiteKind::kActivation)->upper_limit;
         const CodeRange& codes = sites.activations.at(owner).range;
-        largest_steps_[owner] = limit ? *limit / static_cast<float>(codes.qmax - codes.qmin) : std::numeric_limits<float>::max();
+        largest_steps_[owner] = limit ? largest_scale(*limit, codes) : std::numeric_limits<float>::max();
       }
   }
 

@@ -1,5 +1,7 @@
 #include "halftone/quant/spec.h"
 
+#include <cmath>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -50,6 +52,13 @@ QuantParams affine_params(float low, float high, int bits, CodeRange range) {
 float symmetric_scale(float magnitude, CodeRange range) {
   if (magnitude == 0) return 1.0f;
   return std::max(kLeastScale, magnitude / static_cast<float>(range.qmax));
+}
+
+float largest_scale(float limit, CodeRange range) {
+  const auto levels = static_cast<float>(range.qmax - range.qmin);
+  float scale = limit / levels;
+  while (levels * scale > limit) scale = std::nextafter(scale, 0.0f);
+  return scale;
 }
 
 }  // namespace halftone

@@ -47,6 +47,9 @@ CodeRange full_range(int bits, bool is_signed);
 // representable, 0 exactly. A range of nothing but 0 gives scale 1.
 QuantParams affine_params(float low, float high, int bits, CodeRange range);
 
+// The largest scale whose last code stays within `limit` > 0: (qmax - qmin) * scale <= limit in float32.
+float largest_scale(float limit, CodeRange range);
+
 // Scale with zero point 0 so that `magnitude` meets the last code. A magnitude of 0 gives scale 1.
 float symmetric_scale(float magnitude, CodeRange range);
 
