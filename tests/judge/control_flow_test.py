@@ -72,7 +72,7 @@ def model(request, tmp_path):
                               [numpy_helper.from_array(v, k) for k, v in constants.items() if k in used])
     path = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    x = normal(32, 6, seed=6)
+    x = normal(16, 6, seed=6)  # one batch of ours
     np.savez(tmp_path / "data.npz", x=x)
     return path, tmp_path / "data.npz", x
 

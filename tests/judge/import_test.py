@@ -310,7 +310,8 @@ def test_qonnx_bipolar(tmp_path):
 @pytest.mark.parametrize("weights,activations", [(8, 8), (4, 4), (3, 6)])
 def test_our_own_files_come_back_the_same(network, tmp_path, weights, activations):
     out, again = tmp_path / "out.onnx", tmp_path / "again.onnx"
-    facts(tmp_path, "quantize", network[0], "-o", out, "--data", network[1], "--weights", weights, "--activations", activations)
+    facts(tmp_path, "quantize", network[0], "-o", out, "--data", network[1], "--weights", weights, "--activations", activations,
+          "--fix", f"*={activations}", "--fix", f"w?={weights}", "--fix", f"fc={weights}")
     halftone("quantize", out, "-o", again, "--keep-quantization")
     assert np.array_equal(evaluated(out, network[1], tmp_path), evaluated(again, network[1], tmp_path))
     old, new = ({t.name: numpy_helper.to_array(t) for t in onnx.load(p).graph.initializer} for p in (out, again))

@@ -46,7 +46,8 @@ def test_eight_bits_keep_the_accuracy(digits, digit_images, tmp_path, method):
 
 @pytest.mark.parametrize("weights,activations", [(8, 8), (4, 8), (4, 4), (3, 3), (2, 2)])
 def test_simulation_agrees_with_onnxruntime_at_every_width(digits, digit_images, tmp_path, weights, activations):
-    out, _ = quantized(digits, tmp_path, "--weights", weights, "--activations", activations)
+    fixes = ("--fix", f"*.weight={weights}") if weights < 8 else ()
+    out, _ = quantized(digits, tmp_path, "--weights", weights, "--activations", activations, *fixes)
     facts(tmp_path, "eval", out, "--data", digits[1] / "test", "--outputs", tmp_path / "y.npy")
     ours, theirs = np.load(tmp_path / "y.npy"), session(out).run(None, {"image": digit_images[0]})[0]
     assert np.abs(ours - theirs).mean() < 0.01 * (theirs.max() - theirs.min())
@@ -90,7 +91,7 @@ def test_fix_keeps_a_site_in_float(digits, tmp_path):
 
 
 def test_metadata_carries_what_later_commands_need(digits, tmp_path):
-    out, _ = quantized(digits, tmp_path, "--weights", 3, "--activations", 5)
+    out, _ = quantized(digits, tmp_path, "--weights", 3, "--activations", 5, "--fix", "*=5", "--fix", "*.weight=3")
     metadata = {p.key: p.value for p in onnx.load(out).metadata_props}
     assert metadata["halftone.preprocess"] == '{"color": "gray"}' and metadata["halftone.target"] == "onnxruntime"
     report = facts(tmp_path, "inspect", out)
