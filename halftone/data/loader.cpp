@@ -87,10 +87,18 @@ Batch load_batch(const Dataset& data, std::span<const size_t> indices, const Loa
   return batch;
 }
 
-std::vector<size_t> all_samples(const Dataset& data) {
-  std::vector<size_t> indices(data.size());
-  std::iota(indices.begin(), indices.end(), size_t{0});
-  return indices;
+std::vector<size_t> numbers_below(size_t count) {
+  std::vector<size_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), size_t{0});
+  return numbers;
+}
+
+std::vector<size_t> all_samples(const Dataset& data) { return numbers_below(data.size()); }
+
+std::vector<size_t> evenly_spread(std::span<const size_t> samples, size_t count) {
+  std::vector<size_t> chosen(std::min(count, samples.size()));
+  for (size_t i = 0; i < chosen.size(); ++i) chosen[i] = samples[i * samples.size() / chosen.size()];
+  return chosen;
 }
 
 std::vector<std::vector<size_t>> split_batches(std::span<const size_t> indices, size_t batch) {

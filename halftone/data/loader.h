@@ -43,6 +43,9 @@ struct Batch {
 Batch load_batch(const Dataset& data, std::span<const size_t> indices, const LoadOptions& options);
 
 std::vector<size_t> all_samples(const Dataset& data);  // 0, 1, 2, ...
+std::vector<size_t> numbers_below(size_t count);       // likewise
+// Up to `count` of `samples`, spread evenly over them, in their order.
+std::vector<size_t> evenly_spread(std::span<const size_t> samples, size_t count);
 // Consecutive parts of `batch` indices, the last one with what is left.
 std::vector<std::vector<size_t>> split_batches(std::span<const size_t> indices, size_t batch);
 

@@ -134,7 +134,8 @@ class QdqWriter {
     const std::vector<std::string> before = node.inputs;
     if (integer && profile_.has_integer_bias && before.size() > 2 && !sites_.biases.contains(before[2]) &&
         placement_.find(before[2], SiteKind::kBias) && sites_.weights.contains(before[1]) && is_quantized(before[0]))
-      node.inputs[2] = add_bias(before);
+      node.inputs[2] = add_bias(before[2], round_bias(model_.graph.initializers.at(before[2]).to_vector<float>(),
+                                                      sites_.activations.at(before[0]), sites_.weights.at(before[1]).params));
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const std::string name = before[k];
       if (is_quantized(name) && codes_.contains(name)) {
@@ -142,7 +143,7 @@ class QdqWriter {
       } else if (sites_.weights.contains(name)) {
         node.inputs[k] = add_weight(name, sites_.weights.at(name));
       } else if (profile_.has_integer_bias && sites_.biases.contains(name)) {
-        node.inputs[k] = add_present_bias(name, sites_.biases.at(name));
+        node.inputs[k] = add_bias(name, sites_.biases.at(name));
       } else if (k == 1 && !integer && !options_.float_weights) {
         node.inputs[1] = store_float_weight(node, name);
       }
@@ -172,29 +173,7 @@ class QdqWriter {
     return dequantized(names.codes, names.scale, names.zero_point, weight.params.axis);
   }
 
-  // int32 at s_x * s_w, multiplied in float32 in this order: every other product makes onnxruntime refuse the fusion.
-  std::string add_bias(const std::vector<std::string>& inputs) {
-    Graph& graph = model_.graph;
-    const float input_scale = sites_.activations.at(inputs[0]).scales[0];
-    const QuantParams& weight = sites_.weights.at(inputs[1]).params;
-    const auto bias = graph.initializers.at(inputs[2]).to_vector<float>();
-    std::vector<float> scales;
-    std::vector<int32_t> codes;
-    constexpr CodeRange kInt32{-(1 << 30), 1 << 30};
-    for (size_t c = 0; c < bias.size(); ++c) {
-      scales.push_back(input_scale * weight.scales[weight.is_per_channel() ? c : 0]);
-      codes.push_back(quantize(bias[c], scales.back(), 0, kInt32));
-    }
-    if (!weight.is_per_channel()) scales.resize(1);
-    const std::string name = unique(inputs[2] + "_quantized");
-    const std::string scale = unique(inputs[2] + "_scale");
-    const auto channels = static_cast<int64_t>(bias.size());
-    graph.initializers[name] = Tensor::of<int32_t>({channels}, std::move(codes));
-    graph.initializers[scale] = Tensor::of<float>(parameter_shape(weight), std::move(scales));
-    return dequantized(name, scale, "", weight.is_per_channel() ? 0 : -1);
-  }
-
-  std::string add_present_bias(const std::string& name, const QuantTensor& bias) {
+  std::string add_bias(const std::string& name, const QuantTensor& bias) {
     const std::string codes = unique(name + "_quantized"), scale = unique(name + "_scale");
     model_.graph.initializers[codes] = code_tensor(DType::kInt32, bias.shape, bias.codes);
     model_.graph.initializers[scale] = Tensor::of<float>(parameter_shape(bias.params), bias.params.scales);
@@ -252,6 +231,16 @@ class QdqWriter {
 Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
                 const QdqOptions& options) {
   return QdqWriter(model, placement, sites, profile, options).run();
+}
+
+QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input, const QuantParams& weight) {
+  constexpr CodeRange kCodes{-(1 << 30), 1 << 30};
+  const size_t scales = weight.is_per_channel() ? bias.size() : 1;
+  QuantTensor result{{static_cast<int64_t>(bias.size())}, {}, {{}, std::vector<int32_t>(scales, 0), weight.is_per_channel() ? 0 : -1, 32, kCodes}};
+  for (size_t c = 0; c < scales; ++c) result.params.scales.push_back(input.scales[0] * weight.scales[c]);
+  for (size_t c = 0; c < bias.size(); ++c)
+    result.codes.push_back(quantize(bias[c], result.params.scales[scales > 1 ? c : 0], 0, kCodes));
+  return result;
 }
 
 void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input, int64_t products) {

@@ -30,6 +30,10 @@ struct QdqOptions {
 Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
                 const QdqOptions& options = {});
 
+// A bias in int32 at scale s_x * s_w, multiplied in float32 in this order: every other product makes onnxruntime refuse the fusion.
+// bias: one value a channel. input: of one scale.
+QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input, const QuantParams& weight);
+
 // Widens the scales of channels whose bias would not fit the accumulator: |b| / (s_x s_w) <= 2^30 - K qmax_w qmax_x, K
 // products in a sum. bias: one value a channel, or empty.
 void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input, int64_t products);

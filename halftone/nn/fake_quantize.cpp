@@ -1,6 +1,7 @@
 #include "halftone/nn/fake_quantize.h"
 
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -58,6 +59,10 @@ at::Tensor fake_quantize(const at::Tensor& x, const at::Tensor& scale, int32_t z
   return FakeQuantizeFunction::apply(x, scale, static_cast<int64_t>(zero_point), static_cast<int64_t>(range.qmin),
                                      static_cast<int64_t>(range.qmax), scale_gradient, static_cast<double>(keep.probability),
                                      static_cast<int64_t>(keep.seed));
+}
+
+at::Tensor fake_quantize(const at::Tensor& x, const QuantParams& params) {
+  return fake_quantize(x, at::full({1}, params.scales[0], at::kFloat), params.zero_points[0], params.range);
 }
 
 }  // namespace halftone

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "halftone/quant/fake_quantize.h"
+#include "halftone/quant/spec.h"
 
 namespace halftone {
 
@@ -11,5 +12,8 @@ namespace halftone {
 // (LSQ: 1/sqrt(elements * qmax)). Elements that are not kept pass unquantized.
 at::Tensor fake_quantize(const at::Tensor& x, const at::Tensor& scale, int32_t zero_point, CodeRange range,
                          double scale_gradient = 1.0, const Keep& keep = {});
+
+// With parameters that are settled: one scale and zero point.
+at::Tensor fake_quantize(const at::Tensor& x, const QuantParams& params);
 
 }  // namespace halftone

@@ -1,15 +1,14 @@
 #include "halftone/ptq/calibrate.h"
 
 #include <ATen/ops/empty.h>
-#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
-#include "halftone/base/ordered_parallel.h"
 #include "halftone/nn/network_inputs.h"
+#include "halftone/nn/over_batches.h"
 #include "halftone/nn/tensors.h"
-#include "halftone/nn/threads.h"
 #include "halftone/quant/numeric.h"
 
 namespace halftone {
@@ -20,13 +19,6 @@ struct BatchFindings {
   std::vector<std::vector<float>> outputs;
   Batch batch;
 };
-
-// The values of real samples in float32, side by side.
-at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows) {
-  const bool is_batched = value.dim() > 0 && value.size(0) == static_cast<int64_t>(rows);
-  const at::Tensor real = is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
-  return dense(real.to(at::kFloat));
-}
 
 std::span<const float> values_of(const at::Tensor& tensor) {
   return {tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel())};
@@ -42,6 +34,12 @@ std::set<std::string> observed_sites(const Placement& placement) {
 
 }  // namespace
 
+at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows) {
+  const bool is_batched = value.dim() > 0 && value.size(0) == static_cast<int64_t>(rows);
+  const at::Tensor real = is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
+  return dense(real.to(at::kFloat));
+}
+
 std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows) {
   const at::Tensor real = real_values(value, batch, batch_rows).contiguous();
   const auto values = values_of(real);
@@ -54,18 +52,13 @@ std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& 
 
 Calibration calibrate(const Network& network, const Placement& placement, const std::string& observer,
                       const Dataset& data, const LoadOptions& how, const Run& run) {
-  const OneTorchThread one_thread;
   const auto& kind = Registry<ObserverKind>::get(observer);
   const auto sites = observed_sites(placement);
   const std::string first_output = network.graph().outputs.at(0).name;
-  const auto lists = split_batches(all_samples(data), how.batch);
 
-  auto produce = [&](size_t b) {
-    run.check_cancelled();
-    OneTorchThread::enter_worker();
-    const c10::InferenceMode inference;
+  auto compute = [&](size_t, Batch batch) {
     BatchFindings found;
-    found.batch = load_batch(data, lists[b], how);
+    found.batch = std::move(batch);
     if (found.batch.count == 0) return found;
     auto observe = [&](const std::string& name, const at::Tensor& value) {
       if (!sites.contains(name)) return;
@@ -85,8 +78,7 @@ Calibration calibrate(const Network& network, const Placement& placement, const 
 
   Calibration result;
   std::vector<std::string> broken;
-  Progress progress(run, "calibrating", data.size());
-  ordered_parallel<BatchFindings>(lists.size(), run.threads, produce, [&](size_t b, BatchFindings found) {
+  over_batches<BatchFindings>(data, all_samples(data), how, run, "calibrating", compute, [&](BatchFindings found) {
     for (auto& [name, seen] : found.observers) {
       auto& total = result.observers[name];
       if (total) total->merge(*seen);
@@ -95,7 +87,6 @@ Calibration calibrate(const Network& network, const Placement& placement, const 
     std::ranges::move(found.outputs, std::back_inserter(result.outputs));
     result.samples.insert(result.samples.end(), found.batch.indices.begin(), found.batch.indices.end());
     broken.insert(broken.end(), found.batch.broken.begin(), found.batch.broken.end());
-    progress.advance(lists[b].size());
   });
   report_broken(broken, data.size(), run);
   return result;

@@ -22,6 +22,9 @@ struct Calibration {
   std::vector<size_t> samples;  // which sample each row is
 };
 
+// A value that the network gave for a batch of `rows` rows: the part of real samples in float32, dense in some order of axes.
+at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows);
+
 // A value that the network gave for a batch of `batch_rows` rows: those of real samples, one by one.
 std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows);
 

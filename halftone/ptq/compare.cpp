@@ -1,17 +1,15 @@
 #include "halftone/ptq/compare.h"
 
 #include <ATen/core/Tensor.h>
-#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <iterator>
 #include <span>
 #include <utility>
 
-#include "halftone/base/ordered_parallel.h"
 #include "halftone/nn/network_inputs.h"
+#include "halftone/nn/over_batches.h"
 #include "halftone/nn/tensors.h"
-#include "halftone/nn/threads.h"
 #include "halftone/ptq/calibrate.h"
 
 namespace halftone {
@@ -33,7 +31,6 @@ Energies energies_of(const at::Tensor& x, const at::Tensor& y) {
 Comparison compare_networks(const Network& original, const Network& quantized,
                             const std::map<std::string, std::string>& quantized_names, const Dataset& data,
                             const std::vector<size_t>& samples, size_t site_samples, const LoadOptions& how, const Run& run) {
-  const OneTorchThread one_thread;
   NetworkRun capture;
   std::map<std::string, std::string> original_names;
   for (const auto& [name, other] : quantized_names) {
@@ -41,14 +38,9 @@ Comparison compare_networks(const Network& original, const Network& quantized,
     original_names[other] = name;
   }
   const std::string output = quantized.graph().outputs.at(0).name;
-  const auto lists = split_batches(samples, how.batch);
 
-  auto produce = [&](size_t b) {
-    run.check_cancelled();
-    OneTorchThread::enter_worker();
-    const c10::InferenceMode inference;
+  auto compute = [&](size_t b, const Batch& batch) {
     Comparison found;
-    const Batch batch = load_batch(data, lists[b], how);
     if (batch.count == 0) return found;
     const TensorMap inputs = network_inputs(original, batch);
     TensorMap ours;
@@ -65,11 +57,9 @@ Comparison compare_networks(const Network& original, const Network& quantized,
   };
 
   Comparison total;
-  Progress progress(run, "checking the quantized network", samples.size());
-  ordered_parallel<Comparison>(lists.size(), run.threads, produce, [&](size_t b, Comparison found) {
+  over_batches<Comparison>(data, samples, how, run, "checking the quantized network", compute, [&](Comparison found) {
     std::ranges::move(found.outputs, std::back_inserter(total.outputs));
     for (const auto& [name, energies] : found.sites) total.sites[name] += energies;
-    progress.advance(lists[b].size());
   });
   return total;
 }

@@ -79,24 +79,24 @@ class Equalizer {
     }
   }
 
-  std::vector<double> output_ranges(size_t layer) const {
-    const LayerWeight& weight = layers_.at(layer);
-    std::vector<double> ranges(weight.outputs, 0);
+  // The largest magnitude of each channel, as `channel_of` an element tells it.
+  static std::vector<double> ranges(const LayerWeight& weight, size_t channels, size_t (LayerWeight::*channel_of)(size_t) const) {
+    std::vector<double> result(channels, 0);
     for (size_t e = 0; e < weight.values.size(); ++e) {
-      double& range = ranges[weight.output_of(e)];
+      double& range = result[(weight.*channel_of)(e)];
       range = std::max(range, std::abs(weight.values[e]));
     }
-    return ranges;
+    return result;
+  }
+
+  std::vector<double> output_ranges(size_t layer) const {
+    const LayerWeight& weight = layers_.at(layer);
+    return ranges(weight, weight.outputs, &LayerWeight::output_of);
   }
 
   std::vector<double> input_ranges(size_t layer) const {
     const LayerWeight& weight = layers_.at(layer);
-    std::vector<double> ranges(weight.inputs, 0);
-    for (size_t e = 0; e < weight.values.size(); ++e) {
-      double& range = ranges[weight.input_of(e)];
-      range = std::max(range, std::abs(weight.values[e]));
-    }
-    return ranges;
+    return ranges(weight, weight.inputs, &LayerWeight::input_of);
   }
 
   // s as far as the edge allows it for the channel.

@@ -1,19 +1,17 @@
 #include "halftone/ptq/precondition.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <cmath>
 #include <set>
 #include <utility>
 
-#include "halftone/base/ordered_parallel.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/data/loader.h"
 #include "halftone/nn/network.h"
 #include "halftone/nn/network_inputs.h"
-#include "halftone/nn/threads.h"
+#include "halftone/nn/over_batches.h"
 #include "halftone/ptq/absorb_bias.h"
 #include "halftone/ptq/calibrate.h"
 #include "halftone/ptq/compare.h"
@@ -25,27 +23,17 @@ constexpr size_t kSamplesForClips = 256;
 constexpr size_t kComparedSamples = 128;
 constexpr double kLeastSqnr = 40;  // dB
 
-// Up to `count` samples, evenly spread.
-std::vector<size_t> spread(const Dataset& data, size_t count) {
-  const size_t chosen = std::min(count, data.size());
-  std::vector<size_t> samples;
-  for (size_t i = 0; i < chosen; ++i) samples.push_back(i * data.size() / chosen);
-  return samples;
-}
-
 std::vector<float> channel_maxima(const at::Tensor& value, const Batch& batch, size_t rows) {
-  const bool is_batched = value.size(0) == static_cast<int64_t>(rows);
-  const at::Tensor real = is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
   std::vector<int64_t> axes;
   for (int64_t axis = 0; axis < value.dim(); ++axis)
     if (axis != 1) axes.push_back(axis);
-  const at::Tensor maxima = real.amax(axes).to(at::kFloat).contiguous();
+  const at::Tensor maxima = real_values(value, batch, rows).amax(axes).contiguous();
   return {maxima.const_data_ptr<float>(), maxima.const_data_ptr<float>() + maxima.numel()};
 }
 
 double output_sqnr(const Graph& before, const Graph& after, const Dataset& data, bool skip_broken, const Run& run) {
   const LoadOptions how{.batch = batch_size_for(before), .skip_broken = skip_broken};
-  const auto samples = spread(data, kComparedSamples);
+  const auto samples = evenly_spread(all_samples(data), kComparedSamples);
   auto outputs = [&](const Graph& graph) {
     const Network network(graph);
     return compare_networks(network, network, {}, data, samples, 0, how, run).outputs;
@@ -60,21 +48,15 @@ double output_sqnr(const Graph& before, const Graph& after, const Dataset& data,
 
 ChannelMaxima clip_maxima(const Graph& graph, const Dataset& data, const std::vector<size_t>& samples, bool skip_broken,
                           const Run& run) {
-  const OneTorchThread one_thread;
   std::set<std::string> clipped;
   for (const Node& node : graph.nodes)
     if (node.op_type == "Clip") clipped.insert(node.inputs[0]);
   if (clipped.empty()) return {};
   const Network network(graph);
   const LoadOptions how{.batch = batch_size_for(graph), .skip_broken = skip_broken};
-  const auto lists = split_batches(samples, how.batch);
 
-  auto produce = [&](size_t b) {
-    run.check_cancelled();
-    OneTorchThread::enter_worker();
-    const c10::InferenceMode inference;
+  auto compute = [&](size_t, const Batch& batch) {
     ChannelMaxima found;
-    const Batch batch = load_batch(data, lists[b], how);
     if (batch.count == 0) return found;
     network.run(network_inputs(network, batch), {.observe = [&](const std::string& name, const at::Tensor& value) {
       if (clipped.contains(name) && value.dim() >= 2) found[name] = channel_maxima(value, batch, how.batch);
@@ -83,20 +65,18 @@ ChannelMaxima clip_maxima(const Graph& graph, const Dataset& data, const std::ve
   };
 
   ChannelMaxima total;
-  Progress progress(run, "looking at clips", samples.size());
-  ordered_parallel<ChannelMaxima>(lists.size(), run.threads, produce, [&](size_t b, ChannelMaxima found) {
-    for (auto& [name, maxima] : found) {
+  over_batches<ChannelMaxima>(data, samples, how, run, "looking at clips", compute, [&](const ChannelMaxima& found) {
+    for (const auto& [name, maxima] : found) {
       auto [known, is_new] = total.emplace(name, maxima);
       for (size_t c = 0; !is_new && c < maxima.size(); ++c) known->second[c] = std::max(known->second[c], maxima[c]);
     }
-    progress.advance(lists[b].size());
   });
   return total;
 }
 
 void precondition(Graph& graph, const Dataset& data, const QuantizeOptions& options, const Run& run) {
   if (options.equalize) {
-    const auto seen = clip_maxima(graph, data, spread(data, kSamplesForClips), options.skip_broken, run);
+    const auto seen = clip_maxima(graph, data, evenly_spread(all_samples(data), kSamplesForClips), options.skip_broken, run);
     const size_t pairs = equalize(graph, seen);
     if (pairs == 0)
       run.warning("--equalize: no two layers follow each other with nothing but an activation between; nothing was changed");

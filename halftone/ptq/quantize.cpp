@@ -28,26 +28,12 @@ constexpr size_t kSamplesForLayers = 32;
 constexpr size_t kExplainedSamples = 32;
 constexpr size_t kCorrectionSamples = 64;
 
-// So many of the calibrated samples, evenly spread.
-std::vector<size_t> some_of(const std::vector<size_t>& positions, size_t count) {
-  std::vector<size_t> chosen;
-  const size_t total = positions.size();
-  for (size_t i = 0; i < std::min(count, total); ++i) chosen.push_back(positions[i * total / std::min(count, total)]);
-  return chosen;
-}
-
 // In another order: the first `count` are spread evenly over all.
 std::vector<size_t> spread_out(const std::vector<size_t>& positions, size_t count) {
   std::vector<size_t> result;
   const size_t stride = std::max<size_t>(1, positions.size() / count);
   for (size_t first = 0; first < stride; ++first)
     for (size_t i = first; i < positions.size(); i += stride) result.push_back(positions[i]);
-  return result;
-}
-
-std::vector<size_t> zero_to(size_t count) {
-  std::vector<size_t> result(count);
-  for (size_t i = 0; i < count; ++i) result[i] = i;
   return result;
 }
 
@@ -227,7 +213,8 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
 
   Run kept = run;  // methods that learn nothing keep nothing
   if (method.walks.empty()) kept.checkpoint.clear();
-  const Checkpoint checkpoint(kept, facts_of(model, data, options, run));
+  const bool is_kept = !kept.checkpoint.empty();
+  const Checkpoint checkpoint(kept, is_kept ? facts_of(model, data, options, run) : std::map<std::string, std::string>());
 
   const Network network(model.graph);
   const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
@@ -239,7 +226,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
   for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
   sites.biases = parts.sites.biases;
-  require_same_outputs(checkpoint, calibration);
+  if (is_kept) require_same_outputs(checkpoint, calibration);
   ReconstructionOptions learning = options.reconstruction;
   for (const auto& [name, params] : parts.sites.activations) learning.frozen.insert(name);
   for (const auto& [name, weight] : parts.sites.weights) learning.frozen.insert(name);
@@ -256,7 +243,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   if (correction == BiasCorrection::kEmpirical) {
     // Weights keep their codes; the file is written again with the corrected biases.
     correct_biases(model.graph, network, Network(result.model.graph), placement, data,
-                   some_of(calibration.samples, kCorrectionSamples), options.skip_broken, run);
+                   evenly_spread(calibration.samples, kCorrectionSamples), options.skip_broken, run);
     result.model = write_qdq(model, placement, sites, profile, form);
   }
   result.model.set_metadata("halftone.method", options.method);
@@ -269,7 +256,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   Graph simulated = result.model.graph;
   dequantize_constants(simulated);
   const Network quantized(simulated);
-  const auto rows = spread_out(some_of(zero_to(calibration.samples.size()), kComparedSamples), kSamplesForLayers);
+  const auto rows = spread_out(evenly_spread(numbers_below(calibration.samples.size()), kComparedSamples), kSamplesForLayers);
   std::vector<std::vector<float>> before;
   std::vector<size_t> compared;
   for (size_t row : rows) {
@@ -295,7 +282,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
     }
   }
   if (options.explains)
-    report.culprits = explain({network.graph(), placement, sites, model.graph}, data, some_of(compared, kExplainedSamples), how, run);
+    report.culprits = explain({network.graph(), placement, sites, model.graph}, data, evenly_spread(compared, kExplainedSamples), how, run);
   if (profile.is_packed) result.model = pack(result.model);
   return result;
 }

@@ -1,7 +1,6 @@
 #include "halftone/ptq/quantized_region.h"
 
 #include <ATen/ops/full.h>
-#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -65,17 +64,9 @@ RegionQuantizers hard_quantizers(const QuantizedRegion& region, const QuantizedS
   RegionQuantizers result = hard_weights(region, sites);
   for (const std::string& owner : region.owners())
     result.steps[owner] = at::full({1}, sites.activations.at(owner).scales[0], at::kFloat);
-  constexpr CodeRange kInt32{-(1 << 30), 1 << 30};
-  for (const QuantizedRegion::Bias& bias : region.biases()) {
-    const float step = sites.activations.at(bias.input).scales[0];
-    const QuantParams& weight = sites.weights.at(bias.weight).params;
-    std::vector<float> rounded = bias.values;
-    for (size_t c = 0; c < rounded.size(); ++c) {
-      const float scale = step * weight.scales[weight.is_per_channel() ? c : 0];
-      rounded[c] = dequantize(quantize(rounded[c], scale, 0, kInt32), scale, 0);
-    }
-    result.weights[bias.name] = at::tensor(rounded);
-  }
+  for (const QuantizedRegion::Bias& bias : region.biases())
+    result.weights[bias.name] = to_torch(dequantize_tensor(
+        round_bias(bias.values, sites.activations.at(bias.input), sites.weights.at(bias.weight).params)));
   return result;
 }
 

@@ -82,7 +82,7 @@ class Walk {
         reports.push_back(learn(region, i));
         checkpoint.write(entry, pack_unit(region, sites_, reports.back()));
       }
-      if (!is_last) advance(quantized_, region, present(region));
+      if (!is_last) advance(quantized_, region, present_quantizers(region, sites_, how_));
       forget(i);
     }
     return reports;
@@ -104,17 +104,6 @@ class Walk {
     if (options_.uses_fisher) data.error_weights = fisher_weights(region, index);
     const std::string what = text("reconstructing ", index + 1, "/", regions_.size(), " ", region.region().name);
     return train_unit(graph_, region, data, how_, options_, placement_, sites_, what, run_);
-  }
-
-  // The region's quantizers as they stand.
-  RegionQuantizers present(const QuantizedRegion& region) const {
-    return how_.quantizes_activations ? hard_quantizers(region, sites_) : hard_weights(region, sites_);
-  }
-
-  std::vector<std::vector<size_t>> batches() const {
-    std::vector<size_t> rows(samples_.size());
-    for (size_t i = 0; i < rows.size(); ++i) rows[i] = i;
-    return split_batches(rows, load_.batch);
   }
 
   std::shared_ptr<ValueCache> cache_of(const std::string& name) {
@@ -140,102 +129,84 @@ class Walk {
             const at::Tensor value = to_torch(batch.inputs.at(k));
             float_.at(inputs[k].name)->write(first, batch.count, value);
             if (quantized_.at(inputs[k].name) == float_.at(inputs[k].name)) continue;
-            const QuantParams& params = sites_.activations.at(inputs[k].name);
-            const at::Tensor scale = at::full({1}, params.scales[0], at::kFloat);
-            quantized_.at(inputs[k].name)->write(first, batch.count, fake_quantize(value, scale, params.zero_points[0], params.range));
+            quantized_.at(inputs[k].name)->write(first, batch.count, fake_quantize(value, sites_.activations.at(inputs[k].name)));
           }
           first += batch.count;
           progress.advance(lists[b].size());
         });
   }
 
-  // Adds the region's outputs to `values`, computed from what they hold.
-  void advance(CacheMap& values, const QuantizedRegion& region, const RegionQuantizers& quantizers) {
-    for (const std::string& output : region.region().outputs) values[output] = cache_of(output);
-    const auto lists = batches();
+  // A cache for each of `names`, filled with what compute(rows) gives for the rows of each batch, repeated to a whole one.
+  template <typename Compute>
+  void fill(CacheMap& caches, const std::vector<std::string>& names, const Compute& compute) {
+    for (const std::string& name : names) caches[name] = cache_of(name);
+    const auto lists = split_batches(numbers_below(samples_.size()), load_.batch);
     ordered_parallel<TensorMap>(
         lists.size(), run_.threads,
         [&](size_t b) {
           run_.check_cancelled();
           OneTorchThread::enter_worker();
-          const c10::InferenceMode inference;
-          return region.run(rows_of(values, region.region().inputs, lists[b]), quantizers);
+          std::vector<size_t> rows = lists[b];
+          for (size_t i = 0; rows.size() < load_.batch; ++i) rows.push_back(lists[b][i % lists[b].size()]);
+          return compute(rows);
         },
-        [&](size_t b, const TensorMap& outputs) {
-          for (const std::string& output : region.region().outputs)
-            values.at(output)->write(lists[b].front(), lists[b].size(), outputs.at(output));
+        [&](size_t b, const TensorMap& values) {
+          for (const std::string& name : names) caches.at(name)->write(lists[b].front(), lists[b].size(), values.at(name));
         });
   }
 
-  // Rows of some values, repeated to a whole batch.
-  TensorMap rows_of(const CacheMap& values, const std::vector<std::string>& names, const std::vector<size_t>& list) const {
-    std::vector<size_t> rows = list;
-    for (size_t i = 0; rows.size() < load_.batch; ++i) rows.push_back(list[i % list.size()]);
-    TensorMap result;
-    for (const std::string& name : names) result[name] = values.at(name)->read(rows);
-    return result;
+  static TensorMap read(const CacheMap& caches, const std::vector<std::string>& names, const std::vector<size_t>& rows) {
+    TensorMap values;
+    for (const std::string& name : names) values[name] = caches.at(name)->read(rows);
+    return values;
+  }
+
+  // Adds the region's outputs to `values`, computed from what they hold.
+  void advance(CacheMap& values, const QuantizedRegion& region, const RegionQuantizers& quantizers) {
+    fill(values, region.region().outputs, [&](const std::vector<size_t>& rows) {
+      const c10::InferenceMode inference;
+      return region.run(read(values, region.region().inputs, rows), quantizers);
+    });
   }
 
   // |d KL(float || quantized) / d output| + 1 (BRECQ, eq. 10, with the authors' damping), the network quantized up to and including
   // the unit, float behind it.
   CacheMap fisher_weights(const QuantizedRegion& region, size_t index) {
-    CacheMap result;
-    for (const std::string& output : region.region().outputs) result[output] = cache_of(output);
     std::vector<int> rest_nodes;
     for (size_t k = index + 1; k < regions_.size(); ++k)
       rest_nodes.insert(rest_nodes.end(), regions_[k].nodes.begin(), regions_[k].nodes.end());
-    const Region rest_region = region_of(graph_, "rest", rest_nodes);
-    const QuantizedRegion rest(graph_, rest_region, {}, {});
+    const QuantizedRegion rest(graph_, region_of(graph_, "rest", rest_nodes), {}, {});
     const std::string logits = graph_.outputs.at(0).name;
-    const RegionQuantizers hard = present(region);
-    const auto lists = batches();
-    ordered_parallel<TensorMap>(
-        lists.size(), run_.threads,
-        [&](size_t b) {
-          run_.check_cancelled();
-          OneTorchThread::enter_worker();
-          const at::AutoGradMode with_gradients(true);
-          TensorMap exact = rows_of(float_, rest_region.inputs, lists[b]);
-          TensorMap changed;
-          for (const std::string& name : rest_region.inputs)
-            if (!result.contains(name)) changed[name] = quantized_.at(name)->read(padded(lists[b]));
-          TensorMap outputs;
-          {
-            const at::NoGradGuard no_grad;
-            outputs = region.run(rows_of(quantized_, region.region().inputs, lists[b]), hard);
-          }
-          std::vector<at::Tensor> leaves;
-          for (auto& [name, value] : outputs) {
-            if (!result.contains(name)) continue;
-            leaves.push_back(changed[name] = value.detach().requires_grad_());
-          }
-          auto logits_of = [&](TensorMap values) {
-            if (rest_region.nodes.empty() || values.contains(logits)) return values.at(logits);
-            return rest.run(values, {}).at(logits);
-          };
-          for (const std::string& name : region.region().outputs) exact[name] = float_.at(name)->read(padded(lists[b]));
-          const at::Tensor target = at::log_softmax(logits_of(exact).detach(), 1);
-          const at::Tensor kl = (target.exp() * (target - at::log_softmax(logits_of(changed), 1))).sum();
-          const auto gradients = torch::autograd::grad({kl}, leaves, {}, std::nullopt, false, true);
-          TensorMap weights;
-          size_t next = 0;
-          for (auto& [name, value] : outputs) {
-            if (!result.contains(name)) continue;
-            const at::Tensor& gradient = gradients[next++];
-            weights[name] = gradient.defined() ? gradient.abs() + 1 : at::ones_like(value);
-          }
-          return weights;
-        },
-        [&](size_t b, const TensorMap& weights) {
-          for (const auto& [name, weight] : weights) result.at(name)->write(lists[b].front(), lists[b].size(), weight);
-        });
-    return result;
-  }
+    const std::vector<std::string>& outputs = region.region().outputs;
+    std::vector<std::string> beside;  // what the rest reads of other units
+    for (const std::string& name : rest.region().inputs)
+      if (std::ranges::find(outputs, name) == outputs.end()) beside.push_back(name);
+    const RegionQuantizers hard = present_quantizers(region, sites_, how_);
+    // The last unit gives the logits itself.
+    auto log_probabilities = [&](const TensorMap& values) {
+      return at::log_softmax(values.contains(logits) ? values.at(logits) : rest.run(values, {}).at(logits), 1);
+    };
 
-  std::vector<size_t> padded(std::vector<size_t> list) const {
-    const size_t count = list.size();
-    for (size_t i = 0; list.size() < load_.batch; ++i) list.push_back(list[i % count]);
-    return list;
+    CacheMap result;
+    fill(result, outputs, [&](const std::vector<size_t>& rows) {
+      const at::AutoGradMode with_gradients(true);
+      TensorMap exact = read(float_, beside, rows), changed = read(quantized_, beside, rows);
+      exact.merge(read(float_, outputs, rows));
+      std::vector<at::Tensor> leaves;
+      for (const auto& [name, value] : region.run(read(quantized_, region.region().inputs, rows), hard))
+        leaves.push_back(changed[name] = value.detach().requires_grad_());
+      const at::Tensor target = log_probabilities(exact).detach();
+      const at::Tensor kl = (target.exp() * (target - log_probabilities(changed))).sum();
+      const auto gradients = torch::autograd::grad({kl}, leaves, {}, std::nullopt, false, /*allow_unused=*/true);
+      TensorMap weights;
+      size_t next = 0;
+      for (const std::string& name : std::set<std::string>(outputs.begin(), outputs.end())) {  // the order of `leaves`
+        const at::Tensor& gradient = gradients[next++];
+        weights[name] = gradient.defined() ? gradient.abs() + 1 : at::ones_like(changed.at(name));
+      }
+      return weights;
+    });
+    return result;
   }
 
   // Drops the values that no later unit reads.

@@ -133,8 +133,7 @@ TEST(QuantizedRegion, ChainEqualsTheWrittenNetwork) {
   const std::vector<size_t> first{0, 1, 2, 3, 4, 5, 6, 7};
   const TensorMap inputs = network_inputs(Network(start.model.graph), load_batch(start.data, first, start.load));
   TensorMap values;
-  const QuantParams& image = start.sites.activations.at("image");
-  values["image"] = fake_quantize(inputs.at("image"), at::full({1}, image.scales[0]), image.zero_points[0], image.range);
+  values["image"] = fake_quantize(inputs.at("image"), start.sites.activations.at("image"));
   for (const Region& unit : units_of(start.model.graph, Reconstruction::Unit::kBlock)) {
     const QuantizedRegion region(start.model.graph, unit, start.placement, start.sites);
     values.merge(region.run(values, hard_quantizers(region, start.sites)));

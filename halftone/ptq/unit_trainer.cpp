@@ -47,7 +47,7 @@ class UnitTrainer {
               const ReconstructionOptions& options, const Placement& placement, const QuantizedSites& sites, const Run& run)
       : region_(region), data_(data), how_(how), options_(options), placement_(placement), run_(run),
         rng_(run.rng("reconstruct/" + region.region().name)) {
-    hard_ = how.quantizes_activations ? hard_quantizers(region, sites) : hard_weights(region, sites);
+    hard_ = present_quantizers(region, sites, how);
     if (how.learns_rounding)
       for (const std::string& name : region.weight_sites()) {
         const QuantParams& params = sites.weights.at(name).params;
@@ -222,6 +222,10 @@ class UnitTrainer {
 
 }  // namespace
 
+RegionQuantizers present_quantizers(const QuantizedRegion& region, const QuantizedSites& sites, const Reconstruction& how) {
+  return how.quantizes_activations ? hard_quantizers(region, sites) : hard_weights(region, sites);
+}
+
 UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data, const Reconstruction& how,
                       const ReconstructionOptions& options, const Placement& placement, QuantizedSites& sites,
                       const std::string& progress, const Run& run) {
@@ -233,7 +237,7 @@ UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const U
   trainer.run(progress);
   QuantizedSites learned = sites;
   trainer.put_into(learned);
-  report.loss_after = trainer.loss(how.quantizes_activations ? hard_quantizers(region, learned) : hard_weights(region, learned));
+  report.loss_after = trainer.loss(present_quantizers(region, learned, how));
   report.converged_share = trainer.converged_share();
   report.is_improved = report.loss_after < report.loss_before;
   if (report.is_improved) sites = std::move(learned);

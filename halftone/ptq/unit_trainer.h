@@ -21,6 +21,9 @@ struct UnitData {
   size_t rows_of_a_run = 0;  // fixed batch of the network; 0: any
 };
 
+// The region's quantizers as `sites` stand, of the kind that the walk works with.
+RegionQuantizers present_quantizers(const QuantizedRegion& region, const QuantizedSites& sites, const Reconstruction& how);
+
 // Changes `sites` where the unit's loss with rounded weights falls, else leaves them.
 UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data, const Reconstruction& how,
                       const ReconstructionOptions& options, const Placement& placement, QuantizedSites& sites,

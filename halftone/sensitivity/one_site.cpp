@@ -1,18 +1,16 @@
 #include "halftone/sensitivity/one_site.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
 
-#include "halftone/base/ordered_parallel.h"
 #include "halftone/nn/fake_quantize.h"
 #include "halftone/nn/network_inputs.h"
+#include "halftone/nn/over_batches.h"
 #include "halftone/nn/tensors.h"
-#include "halftone/nn/threads.h"
 
 namespace halftone {
 namespace {
@@ -79,7 +77,6 @@ class OneBatch {
         output_(network.graph().outputs.at(0).name) {}
 
   Sums run(const std::vector<Group>& groups) {
-    const c10::InferenceMode inference;
     const std::set<std::string> everything = all_values();
     float_values_ = network_.run(inputs_, {.capture = everything});
     auto quantize_all = [](const std::string&) { return true; };
@@ -121,8 +118,7 @@ class OneBatch {
     result.replace = [&, is_quantized](const std::string& name, const at::Tensor& value) {
       const auto found = sites_.activations.find(name);
       if (found == sites_.activations.end() || !is_quantized(name)) return at::Tensor();
-      const QuantParams& params = found->second;
-      return fake_quantize(value, at::full({1}, params.scales[0]), params.zero_points[0], params.range);
+      return fake_quantize(value, found->second);
     };
     return result;
   }
@@ -150,33 +146,28 @@ class OneBatch {
 
 }  // namespace
 
-SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data, const std::vector<size_t>& samples, const LoadOptions& load, const Run& run) {
-  const OneTorchThread one_thread;
+SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data, const std::vector<size_t>& samples,
+                             const LoadOptions& load, const Run& run) {
   const Network network(quantized.graph);
   auto groups = groups_of(quantized.placement, quantized.sites);
   for (Group& group : groups) group.affected = affected_by(quantized.graph, group.names);
   const auto weights = constants_of(quantized);
 
-  Sums total{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
-  const auto lists = split_batches(samples, load.batch);
-  Progress progress(run, "each site alone", samples.size());
-  ordered_parallel<Sums>(
-      lists.size(), run.threads,
-      [&](size_t b) {
-        run.check_cancelled();
-        OneTorchThread::enter_worker();
-        const Batch batch = load_batch(data, lists[b], load);
-        if (batch.count == 0) return Sums{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
+  const Sums nothing{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
+  Sums total = nothing;
+  over_batches<Sums>(
+      data, samples, load, run, "each site alone",
+      [&](size_t, const Batch& batch) {
+        if (batch.count == 0) return nothing;
         return OneBatch(network, quantized.sites, weights, network_inputs(network, batch), batch.count).run(groups);
       },
-      [&](size_t b, const Sums& sums) {
+      [&](const Sums& sums) {
         total.signal += sums.signal;
         total.noise += sums.noise;
         for (size_t g = 0; g < groups.size(); ++g) {
           total.alone[g] += sums.alone[g];
           total.without[g] += sums.without[g];
         }
-        progress.advance(lists[b].size());
       });
 
   const double signal = std::max(total.signal, 1e-30);
