@@ -1,7 +1,5 @@
 #include "halftone/cli/inputs.h"
 
-#include "halftone/data/open_dataset.h"
-
 namespace halftone::cli {
 namespace {
 
@@ -36,13 +34,22 @@ std::optional<Preprocess> DataOptions::preprocess(const Model& model) const {
   return std::nullopt;
 }
 
-std::shared_ptr<const Dataset> DataOptions::open(const Model& model, uint64_t seed) const {
-  if (data_.empty()) throw UsageError("--data is required: the samples to work on");
+DatasetOptions DataOptions::how_to_feed(const Model& model) const {
   DatasetOptions options{.preprocess = preprocess(model), .inputs = model.graph.fed_inputs()};
   if (!classes_.empty()) options.classes = classes_;
+  return options;
+}
+
+std::shared_ptr<const Dataset> DataOptions::open(const Model& model, uint64_t seed) const {
+  if (data_.empty()) throw UsageError("--data is required: the samples to work on");
+  DatasetOptions options = how_to_feed(model);
   options.limit = limit_;
   options.seed = seed;
   return open_dataset(data_, options);
+}
+
+std::shared_ptr<const Dataset> DataOptions::open_all(const std::string& path, const Model& model) const {
+  return open_dataset(path, how_to_feed(model));
 }
 
 void add_model_option(CLI::App& app, std::string& model) {

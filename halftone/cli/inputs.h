@@ -8,6 +8,7 @@
 
 #include "halftone/cli/session.h"
 #include "halftone/data/dataset.h"
+#include "halftone/data/open_dataset.h"
 #include "halftone/data/preprocess.h"
 #include "halftone/graph/graph.h"
 
@@ -22,9 +23,12 @@ class DataOptions {
   std::optional<Preprocess> preprocess(const Model& model) const;
   // Opens --data. Throws Error naming the path, UsageError where it was not given.
   std::shared_ptr<const Dataset> open(const Model& model, uint64_t seed) const;
+  // Opens all of another folder, file or archive, to be fed likewise.
+  std::shared_ptr<const Dataset> open_all(const std::string& path, const Model& model) const;
   bool skips_broken() const { return skip_broken_; }
 
  private:
+  DatasetOptions how_to_feed(const Model& model) const;
   std::string data_, classes_, preprocess_;
   std::optional<size_t> limit_;
   bool skip_broken_ = false;

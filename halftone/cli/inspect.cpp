@@ -3,6 +3,7 @@
 
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
+#include "halftone/cli/inspect_view.h"
 #include "halftone/cli/verb.h"
 #include "halftone/export/dequantize.h"
 #include "halftone/export/placement.h"
@@ -18,6 +19,7 @@ struct Options {
   std::string model;
   std::string target = "onnxruntime";
   bool lists_sites = false;
+  std::vector<std::function<void(const Model&, Session&)>> views = {};
 };
 
 nlohmann::ordered_json layers_json(const Cost& cost) {
@@ -120,6 +122,7 @@ void run_inspect(const Options& options, Session& session) {
             << blocks.size() << " blocks\n";
 
   show_sites(options, parts, quantization, facts);
+  for (const auto& view : options.views) view(read, session);
   session.finish();
 }
 
@@ -129,6 +132,7 @@ std::function<void()> inspect(CLI::App& app) {
   app.add_option("--target", options->target, "Runtime that the quantized file is for: onnxruntime, openvino, tensorrt, compact")
       ->capture_default_str();
   app.add_flag("--sites", options->lists_sites, "List the names of the sites, which --fix and plans use");
+  for (const auto& [name, view] : Registry<InspectView>::all()) options->views.push_back(view.setup(app));
   auto session = std::make_shared<Session>(app);
   set_example(app, "halftone inspect resnet20.onnx --sites --json facts.json");
   return [=] { run_inspect(*options, *session); };

@@ -6,6 +6,7 @@
 
 #include "halftone/base/atomic_file.h"
 #include "halftone/base/units.h"
+#include "halftone/cli/culprits_train.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/export/reexport.h"
@@ -18,7 +19,7 @@ namespace halftone::cli {
 namespace {
 
 struct Options {
-  std::string model, output, plan, bias_correction;
+  std::string model, output, plan, bias_correction, max_drop, validation;
   QuantizeOptions quantize;
   bool keeps_quantization = false;
   std::string encodings, save_encodings, encodings_version = "1.0.0";
@@ -47,7 +48,9 @@ uint64_t file_bytes(const std::string& path) { return std::filesystem::file_size
 void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
   if (report.top1_before) facts["top1_before"] = *report.top1_before;
   if (report.top1_after) facts["top1_after"] = *report.top1_after;
+  if (report.top1_after) facts["top1_drop_error"] = report.drop_error;
   facts["sqnr_db"] = report.sqnr_db;
+  facts["method"] = report.method;
   facts["calibration_samples"] = report.calibration_samples;
   facts["compared_samples"] = report.compared_samples;
   auto& sites = facts["sites"] = nlohmann::ordered_json::array();
@@ -59,34 +62,34 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
       units.push_back({{"unit", unit.name}, {"loss_before", unit.loss_before}, {"loss_after", unit.loss_after},
                        {"converged", unit.converged_share}, {"improved", unit.is_improved}});
   }
-  if (!report.culprits.empty()) {
-    auto& culprits = facts["culprits"] = nlohmann::ordered_json::array();
-    for (const Culprit& culprit : report.culprits)
-      culprits.push_back({{"site", culprit.effect.site}, {"kind", to_string(culprit.effect.kind)}, {"bits", culprit.effect.bits},
-                          {"loss_alone", culprit.effect.loss_alone}, {"gain_if_float", culprit.effect.gain_if_float},
-                          {"reason", culprit.reason}, {"remedy", culprit.remedy}});
+  if (!report.rungs.empty()) {
+    auto& rungs = facts["rungs"] = nlohmann::ordered_json::array();
+    for (const RungReport& rung : report.rungs) {
+      rungs.push_back({{"method", rung.method}, {"sqnr_db", rung.sqnr_db}, {"met", rung.is_met}});
+      if (rung.top1_after) rungs.back()["top1_after"] = *rung.top1_after;
+    }
   }
+  if (!report.culprits.empty()) facts["culprits"] = culprits_json(report.culprits);
   auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
   for (const FloatOperator& op : report.float_operators)
     floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
 }
 
-std::string scientific(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.2e", value);
-  return buffer;
-}
-
-void print_culprits(const QuantizeReport& report) {
-  if (report.culprits.empty()) return;
-  Table table({"culprit", "bits", "loss alone", "gain if float", "reason", "remedy"});
-  constexpr size_t kShown = 20;
-  for (size_t i = 0; i < std::min(kShown, report.culprits.size()); ++i) {
-    const Culprit& culprit = report.culprits[i];
-    table.add({culprit.effect.site, std::to_string(culprit.effect.bits), scientific(culprit.effect.loss_alone),
-               scientific(culprit.effect.gain_if_float), culprit.reason, culprit.remedy});
+// What was learned, unit by unit, and which of it did not come to an end.
+void print_units(const QuantizeReport& report) {
+  if (report.units.empty()) return;
+  constexpr double kConverged = 0.99;
+  Table table({"learned", "loss before", "after", "converged"});
+  size_t open = 0;
+  for (const UnitReport& unit : report.units) {
+    table.add({unit.name, scientific(unit.loss_before), scientific(unit.loss_after), fixed(100 * unit.converged_share, 1) + " %",
+               unit.is_improved ? "" : "no better: kept as it was"});
+    open += unit.converged_share < kConverged;
   }
-  std::cout << table.text() << "loss: noise over signal energy of the output; the whole list is in the JSON\n";
+  std::cout << table.text();
+  if (open)
+    std::cout << open << " of " << report.units.size() << " units have less than 99 % of their rounding at 0 or 1: more --iterations or a "
+              << "higher --rounding-weight may gain more\n";
 }
 
 void print_report(const QuantizeReport& report, uint64_t before, uint64_t after, double seconds) {
@@ -95,7 +98,8 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
              text("x", fixed(static_cast<double>(after) / static_cast<double>(before), 2))});
   if (report.top1_before)
     table.add({"top-1 %", fixed(*report.top1_before, 2), fixed(*report.top1_after, 2),
-               text("on ", report.compared_samples, " of the calibration samples")});
+               text("on ", report.compared_samples, report.is_validated ? " validation samples" : " of the calibration samples",
+                    "; the drop is uncertain by ", fixed(report.drop_error, 2))});
   table.add({"SQNR dB", "", fixed(report.sqnr_db, 1), text("of the output, on ", report.compared_samples, " samples")});
   std::cout << table.text();
 
@@ -107,7 +111,8 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
   Table layers({"lost most", "bits", "SQNR dB"});
   for (const SiteReport* site : worst) layers.add({site->site, std::to_string(site->bits), fixed(site->sqnr_db, 1)});
   std::cout << layers.text();
-  print_culprits(report);
+  print_units(report);
+  if (!report.culprits.empty()) print_culprits(report.culprits);
   std::cout << "stays in float: " << report.float_operators.size() << " operators\n";
   for (const FloatOperator& op : report.float_operators)
     std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
@@ -135,6 +140,7 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   Registry<Profile>::get(options.quantize.target);
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
   if (!options.bias_correction.empty()) options.quantize.bias_correction = bias_correction_named(options.bias_correction);
+  if (!options.max_drop.empty()) options.quantize.quality = parse_quality_target(options.max_drop);
   require_writable(options.output, options.model);
   const Model model = read_model(options.model);
   if (!options.plan.empty()) {
@@ -146,6 +152,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
     options.quantize.encodings = parse_encodings(read_text(options.encodings), options.encodings);
   const auto data = data_options.open(model, session.run().seed);
   options.quantize.skip_broken = data_options.skips_broken();
+  const auto validation = options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
+  options.quantize.validation = validation.get();
   QuantizeResult result = quantize(model, *data, options.quantize, session.run());
   if (const auto preprocess = data_options.preprocess(model))
     result.model.set_metadata(kPreprocessKey, preprocess->to_json());
@@ -163,7 +171,7 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   facts["bytes_before"] = before;
   facts["bytes_after"] = after;
   fill_facts(result.report, facts);
-  std::cout << options.output << " (" << options.quantize.method << ", " << options.quantize.target << ", calibrated on "
+  std::cout << options.output << " (" << result.report.method << ", " << options.quantize.target << ", calibrated on "
             << result.report.calibration_samples << " samples)\n";
   print_report(result.report, before, after, session.seconds());
   session.finish();
@@ -196,6 +204,9 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--weights", q.weights, "Bits of weights, 1 to 8, or 32 for float")->capture_default_str();
   app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float")->capture_default_str();
   app.add_option("--method", q.method, methods_help())->capture_default_str();
+  app.add_option("--max-drop", options->max_drop,
+                 "What --method auto may lose: points of top-1 (1), or the least SQNR (20dB) where there are no labels")->type_name("POINTS|dB");
+  app.add_option("--validate", options->validation, "Labelled data for the figures and --max-drop, instead of calibration samples")->type_name("PATH");
   app.add_option("--target", q.target, targets_help())->capture_default_str();
   app.add_option("--plan", options->plan, "JSON with bits for single sites")->type_name("FILE");
   app.add_option("--fix", q.fixes, "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")->type_name("SITE=BITS");

@@ -49,7 +49,7 @@ void write_npy(const std::filesystem::path& path, const Shape& shape, std::span<
 }  // namespace
 
 size_t batch_size_for(const Graph& graph) {
-  constexpr int64_t kElementsPerBatch = 1 << 20;
+  constexpr int64_t kElementsPerBatch = 1 << 18;
   int64_t sample = 1;
   for (const Value& input : graph.fed_inputs()) {
     if (!input.type.shape || input.type.shape->empty()) continue;
@@ -60,7 +60,7 @@ size_t batch_size_for(const Graph& graph) {
       if (shape[i].known() && shape[i].value > 0) elements *= shape[i].value;
     sample = std::max(sample, elements);
   }
-  return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 4, 16));
+  return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 2, 16));
 }
 
 Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data, const EvaluateOptions& options,

@@ -1,14 +1,14 @@
 #include "halftone/ptq/bias_correction.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/InferenceMode.h>
 
 #include <map>
+#include <utility>
 
-#include "halftone/data/loader.h"
 #include "halftone/nn/network_inputs.h"
+#include "halftone/nn/op.h"
+#include "halftone/nn/over_batches.h"
 #include "halftone/nn/tensors.h"
-#include "halftone/nn/threads.h"
 #include "halftone/ptq/calibrate.h"
 
 namespace halftone {
@@ -22,14 +22,27 @@ at::Tensor channel_means(const at::Tensor& value) {
   return value.to(at::kDouble).mean(axes);
 }
 
-// What a network must be fed: one batch of all samples. A model with a fixed batch axis takes as many as fit.
-Batch one_batch(const Graph& graph, const Dataset& data, std::vector<size_t> samples, bool skip_broken) {
-  size_t rows = samples.size();
-  for (const Value& input : graph.fed_inputs())
-    if (input.type.shape && !input.type.shape->empty() && (*input.type.shape)[0].known())
-      rows = static_cast<size_t>((*input.type.shape)[0].value);
-  samples.resize(std::min(rows, samples.size()));
-  return load_batch(data, samples, {.batch = rows, .skip_broken = skip_broken});
+struct RoundedLayer {
+  const Node* node;
+  at::Tensor error;  // of the weight: rounded - original
+};
+
+// By the value that each reads.
+std::multimap<std::string, RoundedLayer> rounded_layers(const Graph& graph, const std::map<std::string, QuantTensor>& weights) {
+  std::multimap<std::string, RoundedLayer> layers;
+  for (const Node& node : graph.nodes) {
+    const bool is_layer = node.op_type == "Conv" || node.op_type == "Gemm";
+    if (!is_layer || !weights.contains(node.inputs[1]) || !graph.constant(node.input(2))) continue;
+    const at::Tensor original = to_torch(graph.initializers.at(node.inputs[1]));
+    layers.emplace(node.inputs[0], RoundedLayer{&node, to_torch(dequantize_tensor(weights.at(node.inputs[1]))) - original});
+  }
+  return layers;
+}
+
+// What the error of the weight adds to each channel of the layer's output, on average.
+at::Tensor mean_shift(const RoundedLayer& layer, const at::Tensor& input) {
+  const at::Tensor inputs[] = {input, layer.error};
+  return channel_means(find_nn_op(*layer.node)->run({*layer.node, inputs}).at(0));
 }
 
 }  // namespace
@@ -54,40 +67,36 @@ void give_biases(Graph& graph) {
   }
 }
 
-void correct_biases(Graph& graph, const Network& original, const Network& quantized, const Placement& placement,
-                    const Dataset& data, const std::vector<size_t>& samples, bool skip_broken, const Run& run) {
-  const OneTorchThread one_thread;
-  const c10::InferenceMode inference;
-  std::map<std::string, std::string> bias_of;  // a layer's output -> its bias
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& node = graph.nodes[i];
-    const bool is_layer = node.op_type == "Conv" || node.op_type == "Gemm";
-    if (placement.is_integer[i] && is_layer && graph.constant(node.input(2))) bias_of[node.outputs[0]] = node.inputs[2];
+Graph correct_biases(const Network& network, const std::map<std::string, QuantTensor>& weights, const Dataset& data,
+                     const std::vector<size_t>& samples, const LoadOptions& how, const Run& run) {
+  Graph graph = network.graph();
+  const auto layers = rounded_layers(graph, weights);
+  using Sums = std::map<std::string, at::Tensor>;  // over samples, of each channel, by bias
+  auto shifts_of = [&](size_t, const Batch& batch) {
+    Sums sums;
+    if (batch.count == 0) return sums;
+    auto add_layers = [&](const std::string& name, const at::Tensor& value) {
+      const auto [first, last] = layers.equal_range(name);
+      for (auto layer = first; layer != last; ++layer)
+        sums[layer->second.node->inputs[2]] = mean_shift(layer->second, real_values(value, batch, how.batch)) * batch.count;
+    };
+    network.run(network_inputs(network, batch), {.observe = add_layers});
+    return sums;
+  };
+  Sums total;
+  size_t count = 0;
+  over_batches<std::pair<Sums, size_t>>(
+      data, samples, how, run, "correcting biases",
+      [&](size_t b, const Batch& batch) { return std::pair(shifts_of(b, batch), batch.count); },
+      [&](const std::pair<Sums, size_t>& found) {
+        count += found.second;
+        for (const auto& [name, sum] : found.first) total[name] = total.contains(name) ? total.at(name) + sum : sum;
+      });
+  for (const auto& [name, sum] : total) {
+    Tensor& bias = graph.initializers.at(name);
+    bias = from_torch(to_torch(bias) - (sum / static_cast<double>(count)).to(at::kFloat));
   }
-  const Batch batch = one_batch(graph, data, samples, skip_broken);
-  if (batch.count == 0) return;
-  const TensorMap inputs = network_inputs(original, batch);
-
-  Progress progress(run, "correcting biases", 2 * bias_of.size());
-  std::map<std::string, at::Tensor> means;
-  original.run(inputs, {.observe = [&](const std::string& name, const at::Tensor& value) {
-    if (!bias_of.contains(name)) return;
-    run.check_cancelled();
-    means[name] = channel_means(value);
-    progress.advance();
-  }});
-  quantized.run(inputs, {.replace = [&](const std::string& name, const at::Tensor& value) {
-    const auto layer = bias_of.find(name);
-    if (layer == bias_of.end()) return at::Tensor();
-    run.check_cancelled();
-    const at::Tensor shift = (channel_means(value) - means.at(name)).to(at::kFloat);
-    Tensor& bias = graph.initializers.at(layer->second);
-    bias = from_torch(to_torch(bias) - shift);
-    progress.advance();
-    std::vector<int64_t> shape(static_cast<size_t>(value.dim()), 1);
-    shape[1] = shift.numel();
-    return value - shift.reshape(shape);
-  }});
+  return graph;
 }
 
 }  // namespace halftone

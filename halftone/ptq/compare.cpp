@@ -64,4 +64,9 @@ Comparison compare_networks(const Network& original, const Network& quantized,
   return total;
 }
 
+std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data, const std::vector<size_t>& samples,
+                                           const LoadOptions& how, const Run& run) {
+  return compare_networks(network, network, {}, data, samples, 0, how, run).outputs;
+}
+
 }  // namespace halftone

@@ -26,4 +26,8 @@ Comparison compare_networks(const Network& original, const Network& quantized,
                             const std::vector<size_t>& samples, size_t site_samples, const LoadOptions& how,
                             const Run& run);
 
+// The first output of each sample.
+std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data, const std::vector<size_t>& samples,
+                                           const LoadOptions& how, const Run& run);
+
 }  // namespace halftone

@@ -21,6 +21,8 @@ struct PtqMethod {
   WeightScale weights_below;
   BiasCorrection bias_correction;  // after rounding, unless the user asks for another
   std::vector<Reconstruction> walks = {};  // learned rounding and scales, in this order
+  // A ladder: other methods, from cheap to dear, tried until one meets the quality that is asked for. Empty: the method itself.
+  std::vector<std::string> rungs = {};
 };
 
 }  // namespace halftone

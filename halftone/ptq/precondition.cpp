@@ -34,11 +34,7 @@ std::vector<float> channel_maxima(const at::Tensor& value, const Batch& batch, s
 double output_sqnr(const Graph& before, const Graph& after, const Dataset& data, bool skip_broken, const Run& run) {
   const LoadOptions how{.batch = batch_size_for(before), .skip_broken = skip_broken};
   const auto samples = evenly_spread(all_samples(data), kComparedSamples);
-  auto outputs = [&](const Graph& graph) {
-    const Network network(graph);
-    return compare_networks(network, network, {}, data, samples, 0, how, run).outputs;
-  };
-  const auto x = outputs(before), y = outputs(after);
+  const auto x = outputs_of(Network(before), data, samples, how, run), y = outputs_of(Network(after), data, samples, how, run);
   Energies energies;
   for (size_t i = 0; i < x.size(); ++i) energies.add(x[i], y[i]);
   return energies.sqnr_db();

@@ -1,19 +1,21 @@
 #include "halftone/ptq/quantize.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <optional>
 #include <utility>
 
-#include "halftone/data/accuracy.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/export/compact.h"
 #include "halftone/export/dequantize.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
-#include "halftone/graph/passes/passes.h"
+#include "halftone/graph/cost.h"
 #include "halftone/nn/network.h"
 #include "halftone/ptq/analytic_bias_correction.h"
 #include "halftone/ptq/bias_correction.h"
 #include "halftone/ptq/calibrate.h"
+#include "halftone/ptq/checkpoint_facts.h"
 #include "halftone/ptq/compare.h"
 #include "halftone/ptq/method.h"
 #include "halftone/ptq/precondition.h"
@@ -23,8 +25,10 @@
 namespace halftone {
 namespace {
 
-constexpr size_t kComparedSamples = 128;
-constexpr size_t kSamplesForLayers = 32;
+constexpr size_t kMostCompared = 128;
+constexpr size_t kMostToChoose = 256;  // between methods, by labels
+constexpr size_t kSamplesForLayers = 16;
+constexpr size_t kFewSamples = 256;
 constexpr size_t kExplainedSamples = 32;
 constexpr size_t kCorrectionSamples = 64;
 
@@ -35,6 +39,13 @@ std::vector<size_t> spread_out(const std::vector<size_t>& positions, size_t coun
   for (size_t first = 0; first < stride; ++first)
     for (size_t i = first; i < positions.size(); i += stride) result.push_back(positions[i]);
   return result;
+}
+
+// So many that a large network is compared as quickly as a small one.
+size_t samples_to_compare(const Graph& graph, size_t most) {
+  constexpr uint64_t kMultiplications = 25'000'000'000;
+  const uint64_t fitting = kMultiplications / std::max<uint64_t>(1, cost_of(graph).macs);
+  return static_cast<size_t>(std::clamp<uint64_t>(fitting * most / kMostCompared, most / 4, most));
 }
 
 // The float network, and what the model has of quantization that is to stay.
@@ -89,36 +100,6 @@ Placement settled_placement(const Dequantized& parts, const Profile& profile, co
   return placement;
 }
 
-// What a result depends on, for the checkpoint.
-std::map<std::string, std::string> facts_of(const Model& model, const Dataset& data, const QuantizeOptions& options,
-                                            const Run& run) {
-  std::string content;
-  for (const auto& [name, tensor] : model.graph.initializers) {
-    const auto bytes = tensor.bytes();
-    content += name + fingerprint({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  }
-  std::string names;
-  for (size_t i = 0; i < data.size(); ++i) names += data.name(i) + "\n";
-  std::string fixes;
-  for (const std::string& fix : options.fixes) fixes += fix + " ";
-  const ReconstructionOptions& learned = options.reconstruction;
-  return {{"model", fingerprint(content)},
-          {"data", text(data.size(), " samples, ", fingerprint(names))},
-          {"method", options.method},
-          {"target", options.target},
-          {"encodings", std::to_string(options.encodings.size())},
-          {"requantize", options.requantize ? "yes" : "no"},
-          {"observer", options.observer},
-          {"repairs", text(options.equalize ? "equalized " : "", options.absorb_bias ? "absorbed " : "", "bias correction ",
-                           options.bias_correction ? std::to_string(static_cast<int>(*options.bias_correction)) : "of the method")},
-          {"bits", text("weights ", options.weights, ", activations ", options.activations, options.full_range ? ", full range" : "")},
-          {"plan", options.plan ? fingerprint(options.plan_text) : "none"},
-          {"fixes", fixes},
-          {"seed", std::to_string(run.seed)},
-          {"learning", text("iterations ", learned.iterations, ", batch ", learned.batch, ", lambda ", learned.rounding_weight,
-                            ", rate ", learned.rounding_learning_rate, learned.uses_fisher ? ", Fisher" : "")}};
-}
-
 // Parameters that the model has go before those found; what shares with an activation that has them takes them too.
 void keep_activations(const QuantizedSites& present, const Placement& placement, const Profile& profile,
                       std::map<std::string, QuantParams>& activations) {
@@ -128,163 +109,184 @@ void keep_activations(const QuantizedSites& present, const Placement& placement,
   for (const auto& [name, params] : present.activations) activations[name] = stored_in(profile, params, name);
 }
 
-// Float outputs tell preprocessing and the samples' content, which facts_of() cannot.
-void require_same_outputs(const Checkpoint& checkpoint, const Calibration& calibration) {
-  std::string content;
-  for (const auto& row : calibration.outputs)
-    content.append(reinterpret_cast<const char*>(row.data()), row.size() * sizeof(float));
-  const std::string now = fingerprint(content);
-  const auto before = checkpoint.read("outputs");
-  if (before && *before != now)
-    throw Error("the checkpoint in '", checkpoint.folder().string(),
-                "' is of another run: the float network gives other outputs; was it run with other preprocessing or other images?");
-  checkpoint.write("outputs", now);
-}
+// What was found, and what explaining it takes.
+struct Attempt {
+  QuantizeResult result;
+  Graph original;   // float, as it was quantized
+  Graph corrected;  // the same with the biases that were written
+  Placement placement;
+  std::vector<size_t> samples;  // of the calibration data, to explain on
+};
 
-// The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
-std::map<std::string, std::string> dequantized_names(const Placement& placement, const Graph& quantized) {
-  std::map<std::string, std::string> codes_of, result;
-  std::map<std::string, std::string> moved;  // codes -> codes behind a Clip
-  for (const Node& node : quantized.nodes) {
-    if (node.op_type == "QuantizeLinear") codes_of[node.inputs[0]] = node.outputs[0];
-    if (node.op_type == "Clip") moved[node.inputs[0]] = node.outputs[0];
+// The data that the closing figures are of.
+Reference reference_of(const Graph& given, const Calibration& calibration, const Dataset& data, const QuantizeOptions& options,
+                       size_t count, const LoadOptions& how, const Run& run) {
+  if (options.validation) {
+    const auto samples = all_samples(*options.validation);
+    return {*options.validation, samples, outputs_of(Network(given), *options.validation, samples, how, run)};
   }
-  for (const Node& node : quantized.nodes) {
-    if (node.op_type != "DequantizeLinear") continue;
-    for (const Site& site : placement.sites) {
-      if (site.kind != SiteKind::kActivation || !codes_of.contains(site.name)) continue;
-      const std::string& codes = codes_of.at(site.name);
-      if (node.inputs[0] == codes || (moved.contains(codes) && node.inputs[0] == moved.at(codes)))
-        result.emplace(site.name, node.outputs[0]);
-    }
+  Reference reference{data, {}, {}};
+  for (size_t row : spread_out(evenly_spread(numbers_below(calibration.samples.size()), count), kSamplesForLayers)) {
+    reference.samples.push_back(calibration.samples[row]);
+    reference.outputs.push_back(calibration.outputs[row]);
   }
-  return result;
+  // Absorption and clips may have changed the function: what is reported is against the network as it was given.
+  if (options.equalize || options.absorb_bias) reference.outputs = outputs_of(Network(given), data, reference.samples, how, run);
+  return reference;
 }
 
-double weight_sqnr(const Tensor& original, const QuantTensor& quantized) {
-  const Tensor back = dequantize_tensor(quantized);
-  Energies energies;
-  energies.add(original.to_vector<float>(), back.to_vector<float>());
-  return energies.sqnr_db();
-}
-
-void report_outputs(const std::vector<std::vector<float>>& before, const std::vector<std::vector<float>>& after,
-                    const std::vector<size_t>& samples, const Dataset& data, QuantizeReport& report) {
-  Accuracy accuracy_before, accuracy_after;
-  Energies energies;
-  for (size_t i = 0; i < before.size(); ++i) {
-    energies.add(before[i], after[i]);
-    const int64_t label = data.labels()[samples[i]];
-    accuracy_before.add(before[i], label);
-    accuracy_after.add(after[i], label);
+BiasCorrection correction_of(const PtqMethod& method, const QuantizeOptions& options, bool is_float, const Run& run) {
+  const BiasCorrection correction = options.bias_correction.value_or(method.bias_correction);
+  const bool is_asked = options.bias_correction && correction != BiasCorrection::kNone;
+  if (!is_float) {
+    if (options.equalize || options.absorb_bias || is_asked)
+      run.warning("the model has quantized parts, which must stay: --equalize, --absorb-bias and --bias-correction do nothing");
+    return BiasCorrection::kNone;
   }
-  report.compared_samples = before.size();
-  report.sqnr_db = energies.sqnr_db();
-  if (accuracy_before.samples() == 0) return;
-  report.top1_before = accuracy_before.top1_percent();
-  report.top1_after = accuracy_after.top1_percent();
+  if (is_asked && !method.walks.empty())
+    run.warning(text("--bias-correction with ", method.name, ": learning has taken the shift back already; now it is taken twice"));
+  return correction;
 }
 
-}  // namespace
+void require_finite_weights(const Graph& graph) {
+  for (const auto& [name, tensor] : graph.initializers)
+    if (tensor.dtype() == DType::kFloat) require_finite(tensor.to_vector<float>(), name);
+}
 
-QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
+// Ranges and rounding, before anything is learned. What the model has already goes before what was found.
+QuantizedSites first_sites(const Dequantized& parts, const Placement& placement, const Calibration& calibration,
+                           const std::map<std::string, QuantSpec>& specs, const Profile& profile, const PtqMethod& method,
+                           bool full_range, int threads) {
+  QuantizedSites sites;
+  sites.activations = activation_params(placement, calibration, specs, profile, threads);
+  keep_activations(parts.sites, placement, profile, sites.activations);
+  sites.weights = quantize_weights(parts.model.graph, placement, sites.activations, specs, profile, method, full_range);
+  for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
+  sites.biases = parts.sites.biases;
+  return sites;
+}
+
+std::vector<UnitReport> learn(const Dequantized& parts, const Placement& placement, QuantizedSites& sites, const PtqMethod& method,
+                              ReconstructionOptions options, const Dataset& data, const std::vector<size_t>& samples,
+                              const LoadOptions& how, const Checkpoint& checkpoint, const Run& run) {
+  for (const auto& [name, params] : parts.sites.activations) options.frozen.insert(name);
+  for (const auto& [name, weight] : parts.sites.weights) options.frozen.insert(name);
+  if (!method.walks.empty() && samples.size() < kFewSamples)
+    run.warning(text(method.name, " learns from ", samples.size(), " samples; with less than ", kFewSamples,
+                     " it fits these samples more than the task"));
+  std::vector<UnitReport> units;
+  for (size_t i = 0; i < method.walks.size(); ++i) {
+    const auto found = reconstruct(parts.model.graph, placement, sites, method.walks[i], options, data, samples, how, checkpoint,
+                                   text("walk-", i, "-unit"), run);
+    units.insert(units.end(), found.begin(), found.end());
+  }
+  return units;
+}
+
+void correct(Graph& graph, BiasCorrection correction, const Network& network, const QuantizedSites& sites, const Dataset& data,
+             const std::vector<size_t>& samples, const LoadOptions& how, const Run& run) {
+  if (correction == BiasCorrection::kEmpirical)
+    graph = correct_biases(network, sites.weights, data, evenly_spread(samples, kCorrectionSamples), how, run);
+  if (correction == BiasCorrection::kAnalytic && correct_biases_analytically(graph, sites.weights) == 0)
+    run.warning("--bias-correction analytic: the model has no BatchNormalization that tells distributions; biases stay as they were");
+}
+
+// One method, from model to model. most_compared: calibration samples for the report's figures.
+Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions& options, size_t most_compared, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   const auto& profile = Registry<Profile>::get(options.target);
-  const std::string& observer = options.observer.empty() ? method.observer : options.observer;
   Dequantized parts = start_of(source, options);
   Model& model = parts.model;
   add_encodings(options.encodings, source, run, parts);
   // Repairs change weights and biases, which must not be numbers that the model has already.
   const bool is_float = parts.quantization() == Quantization::kFloat;
-  const BiasCorrection correction = is_float ? options.bias_correction.value_or(method.bias_correction) : BiasCorrection::kNone;
+  const BiasCorrection correction = correction_of(method, options, is_float, run);
   const Graph given = model.graph;
-  if (!is_float && (options.equalize || options.absorb_bias || options.bias_correction.value_or(BiasCorrection::kNone) != BiasCorrection::kNone))
-    run.warning("the model has quantized parts, which must stay: --equalize, --absorb-bias and --bias-correction do nothing");
   if (is_float) precondition(model.graph, data, options, run);
   if (correction != BiasCorrection::kNone) give_biases(model.graph);
   std::map<std::string, QuantSpec> specs;
   const Placement placement = settled_placement(parts, profile, options, specs);
   if (options.full_range && profile.eight_bit_weights.qmax < 127)
     run.warning("--full-range: on CPUs without VNNI onnxruntime's default kernels saturate and lose accuracy");
-
-  // Rejects bad weights before minutes of calibration.
-  for (const auto& [name, tensor] : model.graph.initializers)
-    if (tensor.dtype() == DType::kFloat) require_finite(tensor.to_vector<float>(), name);
+  require_finite_weights(model.graph);  // before minutes of calibration
 
   Run kept = run;  // methods that learn nothing keep nothing
   if (method.walks.empty()) kept.checkpoint.clear();
   const bool is_kept = !kept.checkpoint.empty();
-  const Checkpoint checkpoint(kept, is_kept ? facts_of(model, data, options, run) : std::map<std::string, std::string>());
+  const Checkpoint checkpoint(kept, is_kept ? checkpoint_facts(model, data, options, run) : std::map<std::string, std::string>());
 
   const Network network(model.graph);
   const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
+  const std::string& observer = options.observer.empty() ? method.observer : options.observer;
   const Calibration calibration = calibrate(network, placement, observer, data, how, run);
-
-  QuantizedSites sites;
-  sites.activations = activation_params(placement, calibration, specs, profile, run.threads);
-  keep_activations(parts.sites, placement, profile, sites.activations);
-  sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile, method, options.full_range);
-  for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
-  sites.biases = parts.sites.biases;
   if (is_kept) require_same_outputs(checkpoint, calibration);
-  ReconstructionOptions learning = options.reconstruction;
-  for (const auto& [name, params] : parts.sites.activations) learning.frozen.insert(name);
-  for (const auto& [name, weight] : parts.sites.weights) learning.frozen.insert(name);
-  std::vector<UnitReport> units;
-  for (size_t i = 0; i < method.walks.size(); ++i) {
-    const auto found = reconstruct(model.graph, placement, sites, method.walks[i], learning, data, calibration.samples,
-                                   how, checkpoint, text("walk-", i, "-unit"), run);
-    units.insert(units.end(), found.begin(), found.end());
-  }
-  if (correction == BiasCorrection::kAnalytic && correct_biases_analytically(model.graph, sites.weights) == 0)
-    run.warning("--bias-correction analytic: the model has no BatchNormalization that tells distributions; biases stay as they were");
-  const QdqOptions form{.float_weights = options.float_weights};
-  QuantizeResult result{write_qdq(model, placement, sites, profile, form), sites, {}};
-  if (correction == BiasCorrection::kEmpirical) {
-    // Weights keep their codes; the file is written again with the corrected biases.
-    correct_biases(model.graph, network, Network(result.model.graph), placement, data,
-                   evenly_spread(calibration.samples, kCorrectionSamples), options.skip_broken, run);
-    result.model = write_qdq(model, placement, sites, profile, form);
-  }
-  result.model.set_metadata("halftone.method", options.method);
+
+  QuantizedSites sites = first_sites(parts, placement, calibration, specs, profile, method, options.full_range, run.threads);
+  auto units = learn(parts, placement, sites, method, options.reconstruction, data, calibration.samples, how, checkpoint, run);
+  correct(model.graph, correction, network, sites, data, calibration.samples, how, run);
+  QuantizeResult result{write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}), sites, {}};
+  result.model.set_metadata("halftone.method", method.name);
   result.model.set_metadata("halftone.seed", std::to_string(run.seed));
 
   QuantizeReport& report = result.report;
+  report.method = method.name;
   report.units = std::move(units);
   report.float_operators = placement.float_operators;
   report.calibration_samples = calibration.samples.size();
-  Graph simulated = result.model.graph;
-  dequantize_constants(simulated);
-  const Network quantized(simulated);
-  const auto rows = spread_out(evenly_spread(numbers_below(calibration.samples.size()), kComparedSamples), kSamplesForLayers);
-  std::vector<std::vector<float>> before;
-  std::vector<size_t> compared;
-  for (size_t row : rows) {
-    before.push_back(calibration.outputs[row]);
-    compared.push_back(calibration.samples[row]);
-  }
-  if (options.equalize || options.absorb_bias) {
-    // Absorption and clips may have changed the function: what is reported is against the network as it was given.
-    const Network original(given);
-    before = compare_networks(original, original, {}, data, compared, 0, how, run).outputs;
-  }
-  const Comparison comparison = compare_networks(network, quantized, dequantized_names(placement, result.model.graph),
-                                                 data, compared, kSamplesForLayers, how, run);
-  report_outputs(before, comparison.outputs, compared, data, report);
-  for (const Site& site : placement.sites) {
-    if (site.kind == SiteKind::kWeight) {
-      const QuantTensor& weight = sites.weights.at(site.name);
-      report.sites.push_back({site.name, site.kind, weight.params.bits,
-                              weight_sqnr(model.graph.initializers.at(site.name), weight)});
-    } else if (site.kind == SiteKind::kActivation && comparison.sites.contains(site.name)) {
-      const Energies& energies = comparison.sites.at(site.name);
-      report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, energies.sqnr_db()});
+  report.is_validated = options.validation != nullptr;
+  const Reference reference = reference_of(given, calibration, data, options, samples_to_compare(given, most_compared), how, run);
+  report_losses({network, placement, sites, result.model}, reference, how, run, report);
+  const auto& samples = options.validation ? calibration.samples : reference.samples;
+  return {std::move(result), network.graph(), model.graph, placement, evenly_spread(samples, kExplainedSamples)};
+}
+
+std::string told(const RungReport& rung) {
+  char accuracy[32] = "";
+  if (rung.top1_after) std::snprintf(accuracy, sizeof accuracy, "top-1 %.2f %%, ", *rung.top1_after);
+  char sqnr[32];
+  std::snprintf(sqnr, sizeof sqnr, "SQNR %.1f dB", rung.sqnr_db);
+  return text("auto: ", rung.method, " gives ", accuracy, sqnr, rung.is_met ? "" : ", not enough");
+}
+
+// Methods from cheap to dear until one is good enough; the best of them.
+Attempt climb(const std::vector<std::string>& rungs, const Model& source, const Dataset& data, const QuantizeOptions& options,
+              const Run& run) {
+  std::optional<Attempt> best;
+  std::vector<RungReport> tried;
+  for (const std::string& name : rungs) {
+    if (best && run.is_time_up()) {
+      run.warning(text("auto: the time is up before ", name, "; the result is ", best->result.report.method, "'s"));
+      break;
     }
+    QuantizeOptions with = options;
+    with.method = name;
+    Run own = run;
+    if (!run.checkpoint.empty()) own.checkpoint = run.checkpoint + "/" + name;
+    Attempt found = attempt(source, data, with, kMostToChoose, own);
+    const QuantizeReport& report = found.result.report;
+    tried.push_back({name, report.top1_after, report.sqnr_db, options.quality.is_met(report)});
+    run.info(told(tried.back()));
+    if (!best || options.quality.prefers(report, best->result.report)) best = std::move(found);
+    if (tried.back().is_met) break;
   }
-  if (options.explains)
-    report.culprits = explain({network.graph(), placement, sites, model.graph}, data, evenly_spread(compared, kExplainedSamples), how, run);
-  if (profile.is_packed) result.model = pack(result.model);
-  return result;
+  best->result.report.rungs = std::move(tried);
+  return std::move(*best);
+}
+
+}  // namespace
+
+QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
+  const auto& method = Registry<PtqMethod>::get(options.method);
+  Attempt found = method.rungs.empty() ? attempt(source, data, options, kMostCompared, run)
+                                       : climb(method.rungs, source, data, options, run);
+  QuantizeResult& result = found.result;
+  if (options.explains) {
+    const LoadOptions how{.batch = batch_size_for(found.original), .skip_broken = options.skip_broken};
+    result.report.culprits =
+        explain({found.original, found.placement, result.sites, found.corrected}, data, found.samples, how, run);
+  }
+  if (Registry<Profile>::get(options.target).is_packed) result.model = pack(result.model);
+  return std::move(result);
 }
 
 }  // namespace halftone

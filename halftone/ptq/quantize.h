@@ -14,7 +14,8 @@
 #include "halftone/export/placement.h"
 #include "halftone/graph/graph.h"
 #include "halftone/ptq/bias_correction.h"
-#include "halftone/ptq/explain.h"
+#include "halftone/ptq/quality_target.h"
+#include "halftone/ptq/quantize_report.h"
 #include "halftone/ptq/reconstruction.h"
 #include "halftone/quant/plan.h"
 
@@ -40,25 +41,8 @@ struct QuantizeOptions {
   std::vector<std::string> fixes = {};  // SITE=BITS or SITE=float; SITE may hold * and ?
   ReconstructionOptions reconstruction = {};  // of methods that learn
   bool explains = false;  // finds what each site costs alone, and why
-};
-
-struct SiteReport {
-  std::string site;
-  SiteKind kind = SiteKind::kActivation;
-  int bits = 8;
-  double sqnr_db = 0;  // weight: of its rounding alone; activation: quantized network against the float one
-};
-
-struct QuantizeReport {
-  std::vector<SiteReport> sites;
-  std::vector<FloatOperator> float_operators;
-  size_t calibration_samples = 0;
-  size_t compared_samples = 0;        // of the figures below
-  std::optional<double> top1_before;  // percent, where there are labels
-  std::optional<double> top1_after;
-  double sqnr_db = 0;                 // of the first output, against the model as it was given
-  std::vector<UnitReport> units;      // what was learned, in order
-  std::vector<Culprit> culprits;      // with `explains`: every site, worst first
+  QualityTarget quality = {};  // where a ladder of methods stops
+  const Dataset* validation = nullptr;  // of the report's figures and the ladder's; not owned. nullptr: calibration samples
 };
 
 struct QuantizeResult {

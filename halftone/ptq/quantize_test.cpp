@@ -1,12 +1,19 @@
 #include "halftone/ptq/quantize.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 
 #include "halftone/export/prepare.h"
 #include "halftone/nn/network.h"
+#include "halftone/nn/network_inputs.h"
 #include "halftone/ptq/bias_correction.h"
 #include "halftone/ptq/calibrate.h"
 #include "halftone/ptq/method.h"
+#include "halftone/quant/weight_scales.h"
 #include "tests/small_network.h"
 
 namespace halftone {
@@ -16,6 +23,14 @@ std::map<std::string, std::vector<std::byte>> bytes_of(const Graph& graph) {
   std::map<std::string, std::vector<std::byte>> result;
   for (const auto& [name, tensor] : graph.initializers) result[name] = {tensor.bytes().begin(), tensor.bytes().end()};
   return result;
+}
+
+// Of each channel of a value, over all samples and positions.
+std::vector<double> means_of(const std::string& value, const Network& network, const Dataset& data) {
+  const Batch batch = load_batch(data, all_samples(data), {.batch = data.size()});
+  const at::Tensor found = network.run(network_inputs(network, batch), {.capture = {value}}).at(value);
+  const at::Tensor means = found.to(at::kDouble).mean({0, 2, 3}).contiguous();
+  return {means.const_data_ptr<double>(), means.const_data_ptr<double>() + means.numel()};
 }
 
 TEST(Quantize, DoesNotDependOnTheNumberOfThreads) {
@@ -36,25 +51,79 @@ TEST(Quantize, MoreBitsGiveASmallerError) {
   }
 }
 
-TEST(BiasCorrection, RemovesAPlantedShift) {
-  const Model model = prepare(small_model());
-  Graph corrected = model.graph;
-  Graph shifted = model.graph;
-  std::vector<float> bias = shifted.initializers.at("fc.bias").to_vector<float>();
-  const std::vector<float> wanted = bias;
-  for (size_t i = 0; i < bias.size(); ++i) bias[i] += 0.25f * static_cast<float>(i + 1);
-  shifted.initializers["fc.bias"] = Tensor::of<float>({4}, std::move(bias));
+const QuantizeOptions kThreeBits{.weights = 3, .activations = 3, .reconstruction = {.iterations = 40}};
 
-  const Placement placement = place(model.graph, Registry<Profile>::get("onnxruntime"), {});
+QuantizeOptions asking_for(double sqnr_db) {
+  QuantizeOptions options = kThreeBits;
+  options.quality.sqnr_db = sqnr_db;
+  return options;
+}
+
+TEST(Auto, StopsAtTheFirstMethodThatIsGoodEnough) {
+  const auto result = quantize(small_model(), RandomImages(), asking_for(-100), {});
+  ASSERT_EQ(result.report.rungs.size(), 1u);
+  EXPECT_TRUE(result.report.rungs[0].is_met);
+  EXPECT_EQ(result.report.method, "corrected");
+  QuantizeOptions alone = kThreeBits;
+  alone.method = "corrected";
+  EXPECT_EQ(bytes_of(result.model.graph), bytes_of(quantize(small_model(), RandomImages(), alone, {}).model.graph));
+}
+
+TEST(Auto, TriesAllAndKeepsTheBestWhereNothingIsGoodEnough) {
+  const auto result = quantize(small_model(), RandomImages(), asking_for(200), {});
+  const auto& rungs = result.report.rungs;
+  ASSERT_EQ(rungs.size(), Registry<PtqMethod>::get("auto").rungs.size());
+  double best = -1e9;
+  for (const RungReport& rung : rungs) {
+    EXPECT_FALSE(rung.is_met);
+    best = std::max(best, rung.sqnr_db);
+  }
+  EXPECT_EQ(result.report.sqnr_db, best);
+  EXPECT_EQ(std::ranges::find(rungs, best, &RungReport::sqnr_db)->method, result.report.method);
+}
+
+TEST(Auto, KeepsWhatItHasWhenTheTimeIsUp) {
+  const auto result = quantize(small_model(), RandomImages(), asking_for(200), {.deadline = std::chrono::steady_clock::now()});
+  EXPECT_EQ(result.report.rungs.size(), 1u);
+  EXPECT_EQ(result.report.method, "corrected");
+}
+
+TEST(Auto, EveryRungIsAMethodThatIsNoLadder) {
+  for (const auto& [name, method] : Registry<PtqMethod>::all())
+    for (const std::string& rung : method.rungs) EXPECT_TRUE(Registry<PtqMethod>::get(rung).rungs.empty()) << name << ": " << rung;
+}
+
+TEST(Quantize, ValidationDataReplaceCalibrationSamplesInTheFigures) {
   const RandomImages data;
-  correct_biases(corrected, Network(model.graph), Network(shifted), placement, data, all_samples(data), false, {});
+  QuantizeOptions options{.method = "minmax"};
+  options.validation = &data;
+  const auto report = quantize(small_model(), data, options, {}).report;
+  EXPECT_TRUE(report.is_validated);
+  EXPECT_EQ(report.compared_samples, data.size());
+}
 
-  const auto found = corrected.initializers.at("fc.bias").to_vector<float>();
-  for (size_t i = 0; i < wanted.size(); ++i)
-    EXPECT_NEAR(found[i] - wanted[i], -0.25f * static_cast<float>(i + 1), 1e-5f) << "output " << i;
-  const auto untouched = corrected.initializers.at("a.bias").to_vector<float>();
-  const auto bias_of_a = model.graph.initializers.at("a.bias").to_vector<float>();
-  for (size_t i = 0; i < bias_of_a.size(); ++i) EXPECT_NEAR(untouched[i], bias_of_a[i], 1e-6f) << "a layer without a shift";
+TEST(BiasCorrection, RemovesTheShiftThatRoundingMakes) {
+  const Model model = prepare(small_model());
+  const Network network(model.graph);
+  const RandomImages data;
+  // Codes that are all half a step too large: each output channel's mean moves.
+  Tensor moved = model.graph.initializers.at("b.weight");
+  QuantParams params = weight_params(moved, 0, 4, {-7, 7}, WeightScale::kMinMax, "b.weight");
+  QuantTensor rounded = quantize_tensor(moved, params, "b.weight");
+  for (int32_t& code : rounded.codes) code = std::min(7, code + 1);
+
+  const LoadOptions how{.batch = 16};
+  const Graph corrected = correct_biases(network, {{"b.weight", rounded}}, data, all_samples(data), how, {});
+
+  Graph uncorrected = model.graph, quantized = corrected;
+  uncorrected.initializers["b.weight"] = quantized.initializers["b.weight"] = dequantize_tensor(rounded);
+  const auto wanted = means_of("bc", Network(model.graph), data);
+  const auto before = means_of("bc", Network(uncorrected), data), after = means_of("bc", Network(quantized), data);
+  for (size_t c = 0; c < wanted.size(); ++c) {
+    EXPECT_GT(std::abs(before[c] - wanted[c]), 0.01) << "channel " << c;
+    EXPECT_NEAR(after[c], wanted[c], 1e-5) << "channel " << c;
+  }
+  EXPECT_EQ(corrected.initializers.at("a.bias").to_vector<float>(), model.graph.initializers.at("a.bias").to_vector<float>());
 }
 
 TEST(Calibration, NamesTheSiteAndTheSamplesOfAnInfinity) {

@@ -7,8 +7,10 @@ namespace {
 using enum WeightScale;
 using enum BiasCorrection;
 
-HALFTONE_REGISTER(PtqMethod, "auto", "Min-max weights at 8 bits, least error below; least-error activations; bias correction",
-                  "", "mse", kMinMax, kMse, kEmpirical);
+HALFTONE_REGISTER(PtqMethod, "auto", "From cheap to dear until --max-drop is met: corrected, then qdrop; keeps the best", "", "mse",
+                  kMinMax, kMse, kEmpirical, {}, {"corrected", "qdrop"});
+HALFTONE_REGISTER(PtqMethod, "corrected", "Min-max weights at 8 bits, least error below; least-error activations; bias correction",
+                  "Nagel et al. 2019, arXiv 1906.04721", "mse", kMinMax, kMse, kEmpirical);
 HALFTONE_REGISTER(PtqMethod, "minmax", "The range of what was seen, weights and activations", "", "minmax", kMinMax,
                   kMinMax, kNone);
 HALFTONE_REGISTER(PtqMethod, "ema", "Moving average of each batch's range",

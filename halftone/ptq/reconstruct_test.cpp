@@ -42,6 +42,15 @@ struct Start {
     return reconstruct(model.graph, placement, sites, how, options, data, all_samples(data), load, Checkpoint(run, {}), "walk", run);
   }
 
+  // Squared error behind the last block of the quantized network, as it would be written.
+  double output_error() const {
+    const Batch batch = load_batch(data, all_samples(data), {.batch = data.size()});
+    const Network original(model.graph), quantized(write_qdq(model, placement, sites, profile()).graph);
+    const TensorMap inputs = network_inputs(original, batch);
+    auto last = [&](const Network& network) { return network.run(inputs, {.capture = {"r"}}).at("r"); };
+    return (last(original) - last(quantized)).square().sum().item<double>();
+  }
+
   std::string state() const {
     std::string result;
     for (const auto& [name, weight] : sites.weights)
@@ -53,26 +62,22 @@ struct Start {
 
 constexpr Reconstruction kQdrop{.learns_steps = true, .keep = 0.5f};
 
-TEST(Reconstruct, LowersTheLossOfEveryUnitOrLeavesIt) {
+TEST(Reconstruct, LowersTheErrorBehindTheLastBlock) {
   for (const auto unit : {Reconstruction::Unit::kLayer, Reconstruction::Unit::kBlock}) {
     Start start;
+    const double before = start.output_error();
     const auto reports = start.learn({.unit = unit, .learns_steps = true}, {.iterations = 150});
-    size_t improved = 0;
-    for (const UnitReport& report : reports) {
-      improved += report.is_improved;
-      if (report.is_improved) {
-        EXPECT_LT(report.loss_after, report.loss_before) << report.name;
-      }
-    }
-    EXPECT_GE(improved, 2u);
+    EXPECT_LT(start.output_error(), before);
+    for (const UnitReport& report : reports) EXPECT_LE(report.loss_after, report.loss_before) << report.name;
   }
 }
 
+// QDrop's masks with (next to) nothing dropped against no masks at all.
 TEST(Reconstruct, KeepOfOneIsJointBlockReconstruction) {
-  Start dropping, plain;
-  dropping.learn({.learns_steps = true, .keep = 1.0f}, {.iterations = 20});
+  Start masked, plain;
+  masked.learn({.learns_steps = true, .keep = 1 - 0x1p-24f}, {.iterations = 20});
   plain.learn({.learns_steps = true}, {.iterations = 20});
-  EXPECT_EQ(dropping.state(), plain.state());
+  EXPECT_EQ(masked.state(), plain.state());
   Start half;
   half.learn(kQdrop, {.iterations = 20});
   EXPECT_NE(half.state(), plain.state());

@@ -1,0 +1,20 @@
+// What `quantize --explain` and `inspect --sensitivity` print.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "halftone/ptq/explain.h"
+
+namespace halftone::cli {
+
+// The first few as a table.
+void print_culprits(const std::vector<Culprit>& culprits);
+// All of them.
+nlohmann::ordered_json culprits_json(const std::vector<Culprit>& culprits);
+
+// 1.23e-04
+std::string scientific(double value);
+
+}  // namespace halftone::cli

@@ -1,0 +1,20 @@
+// What tells the checkpoint of one quantize() from that of another.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "halftone/base/checkpoint.h"
+#include "halftone/ptq/calibrate.h"
+#include "halftone/ptq/quantize.h"
+
+namespace halftone {
+
+// What a result depends on, by name. model: the float network that is quantized.
+std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data, const QuantizeOptions& options,
+                                                    const Run& run);
+
+// Float outputs tell preprocessing and the samples' content, which facts cannot. Throws Error where the checkpoint has others.
+void require_same_outputs(const Checkpoint& checkpoint, const Calibration& calibration);
+
+}  // namespace halftone
