@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 #include <string>
 #include <tuple>
@@ -20,8 +19,6 @@ namespace halftone {
 namespace {
 
 constexpr const char* kOpsetKey = "halftone.unpacked_opset";
-// What the nodes that unpack bit planes take in the file; below this gain a weight stays int8.
-constexpr size_t kLeastGainBytes = 300;
 
 bool is_dequantized_constant(const Graph& graph, const Node& node, DType dtype) {
   if (node.op_type != "DequantizeLinear" || !node.domain.empty()) return false;
@@ -87,12 +84,10 @@ void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
       const auto found = told.find(site_name(name));
       const int axis = node.inputs.size() > 1 && graph.constant(node.inputs[1]) && graph.constant(node.inputs[1])->count() > 1 ? static_cast<int>(node.int_or("axis", 1)) : -1;
       const auto widths = widths_of(codes, found == told.end() ? nullptr : &found->second, axis);
-      const double mean = static_cast<double>(std::accumulate(widths.begin(), widths.end(), 0)) / static_cast<double>(widths.size());
-      const bool is_direct = widths.size() == 1 && (widths[0] == 4 || widths[0] == 2);
-      const double gain = static_cast<double>(codes.count()) * (8 - mean) / 8;
-      if (!captured.contains(name) && gain > static_cast<double>(is_direct ? 30 : kLeastGainBytes)) {
+      const auto stored = storage_widths(widths, codes.count() / static_cast<int64_t>(widths.size()));
+      if (!captured.contains(name) && std::ranges::min(stored) < 8) {
         graph.initializers.erase(name);
-        add_packed_weight(graph, name, codes, widths, axis, opset);
+        add_packed_weight(graph, name, codes, stored, axis, opset);
         graph.nodes.back().outputs[0] = name;  // the codes keep their name: folding gives the initializer back
       }
     }
