@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "halftone/base/units.h"
@@ -20,11 +21,18 @@ struct Options {
   bool lists_sites = false;
 };
 
+// A whole number where it is one: channels of several widths have an average.
+nlohmann::ordered_json bits_json(double bits) {
+  return bits == std::floor(bits) ? nlohmann::ordered_json(static_cast<int>(bits)) : nlohmann::ordered_json(bits);
+}
+
+std::string bits_text(double bits) { return bits == std::floor(bits) ? fixed(bits, 0) : fixed(bits, 2); }
+
 nlohmann::ordered_json layers_json(const Cost& cost) {
   auto layers = nlohmann::ordered_json::array();
   for (const LayerCost& layer : cost.layers)
     layers.push_back({{"name", layer.name}, {"op", layer.op}, {"parameters", layer.parameters}, {"macs", layer.macs},
-                      {"weight_bits", layer.weight_bits}, {"activation_bits", layer.activation_bits},
+                      {"weight_bits", bits_json(layer.weight_bits)}, {"activation_bits", layer.activation_bits},
                       {"bops", layer.bops()}});
   return layers;
 }
@@ -41,7 +49,7 @@ void print_layers(const Cost& cost) {
   Table table({"layer", "op", "parameters", "MACs", "weight bits", "activation bits"});
   for (const LayerCost& layer : cost.layers)
     table.add({layer.name, layer.op, format_count(layer.parameters), format_count(layer.macs),
-               layer.weight_bits ? std::to_string(layer.weight_bits) : "",
+               layer.weight_bits > 0 ? bits_text(layer.weight_bits) : "",
                layer.activation_bits ? std::to_string(layer.activation_bits) : ""});
   std::cout << table.text();
 }
@@ -54,8 +62,13 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   auto add = [&](const std::string& name, const std::string& kind, int bits) {
     const bool is_inferred = parts.inferred.contains(name);
     sites.push_back({{"site", name}, {"kind", kind}, {"bits", bits}, {"inferred", is_inferred}});
+    const auto weight = parts.sites.weights.find(name);
+    const QuantParams params = weight == parts.sites.weights.end() ? QuantParams{} : weight->second.params;
+    for (const Width& channel : params.channels) sites.back()["channel_bits"].push_back(channel.bits);
     if (!options.lists_sites) return;
-    const std::string width = bits == 32 ? "" : text("  ", bits, " bits", is_inferred ? " (inferred)" : "");
+    const double mean = params.channels.empty() ? bits : params.mean_bits();
+    const std::string width = bits == 32 ? "" : text("  ", bits_text(mean), " bits", is_inferred ? " (inferred)" : "",
+                                                     params.channels.empty() ? "" : " on average, by channel");
     std::cout << "  " << kind << "  " << name << width << "\n";
   };
   const size_t present = parts.sites.activations.size() + parts.sites.weights.size();

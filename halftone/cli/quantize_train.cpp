@@ -51,8 +51,10 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
   facts["calibration_samples"] = report.calibration_samples;
   facts["compared_samples"] = report.compared_samples;
   auto& sites = facts["sites"] = nlohmann::ordered_json::array();
-  for (const SiteReport& site : report.sites)
+  for (const SiteReport& site : report.sites) {
     sites.push_back({{"site", site.site}, {"kind", to_string(site.kind)}, {"bits", site.bits}, {"sqnr_db", site.sqnr_db}});
+    if (!site.channel_bits.empty()) sites.back()["channel_bits"] = site.channel_bits;
+  }
   if (!report.units.empty()) {
     auto& units = facts["units"] = nlohmann::ordered_json::array();
     for (const UnitReport& unit : report.units)

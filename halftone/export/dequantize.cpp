@@ -235,8 +235,29 @@ class Dequantizer {
     tensor.params.bits = told ? told : stored_width(codes);
     tensor.params.range = full_range(container, true);
     if (!told && container >= 8) result_.inferred.insert(name);
-    result_.stored_bits[stored] = tensor.params.bits;
+    take_told_channels(name, tensor);
+    result_.stored_bits[stored] = tensor.params.mean_bits();
     result_.sites.weights[name] = std::move(tensor);
+  }
+
+  // Widths of single channels, as far as the codes keep within what the record tells.
+  void take_told_channels(const std::string& name, QuantTensor& tensor) const {
+    const auto found = records_.find(name);
+    const QuantParams& params = tensor.params;
+    if (found == records_.end() || !params.is_per_channel() || found->second.channel_bits.size() != params.scales.size()) return;
+    std::vector<Width> widths;
+    for (int bits : found->second.channel_bits)
+      widths.push_back({bits, bits == 1 ? CodeRange{-1, 1} : full_range(bits, true)});
+    bool fits = true;
+    each_scale_run(tensor.shape, params, [&](size_t first, size_t count, size_t channel) {
+      const CodeRange range = widths[channel].range;
+      for (size_t i = first; i < first + count; ++i)
+        fits = fits && tensor.codes[i] >= range.qmin && tensor.codes[i] <= range.qmax;
+    });
+    if (!fits || widths.empty()) return;
+    const CodeRange container = params.range;
+    set_channel_widths(tensor.params, std::move(widths));
+    if (tensor.params.channels.empty()) tensor.params.range = container;
   }
 
   // What a Q that clips at zero leaves out.

@@ -188,8 +188,10 @@ std::string to_encodings(const QuantizedSites& sites, DType activation_type, con
     auto list = ordered_json::array();
     for (size_t i = 0; i < offsets.size(); ++i) {
       const auto scale = static_cast<double>(params.scales[i]);
-      const int32_t levels = (1 << params.bits) - 1;
-      list.push_back({{"bitwidth", params.bits}, {"dtype", "int"}, {"is_symmetric", is_symmetric ? "True" : "False"},
+      const int bits = params.width_at(i).bits;
+      const int32_t levels = (1 << bits) - 1;
+      if (is_signed) offsets[i] = -params.zero_points[i] - (1 << (bits - 1));
+      list.push_back({{"bitwidth", bits}, {"dtype", "int"}, {"is_symmetric", is_symmetric ? "True" : "False"},
                       {"min", offsets[i] * scale}, {"max", (offsets[i] + levels) * scale}, {"scale", params.scales[i]}, {"offset", offsets[i]}});
     }
     return list;

@@ -22,6 +22,12 @@ Shape parameter_shape(const QuantParams& params) {
   return params.is_per_channel() ? Shape{static_cast<int64_t>(params.scales.size())} : Shape{};
 }
 
+SiteRecord record_of(const QuantParams& weight) {
+  SiteRecord record{.kind = "weight", .bits = weight.bits, .axis = weight.axis};
+  for (const Width& width : weight.channels) record.channel_bits.push_back(width.bits);
+  return record;
+}
+
 class QdqWriter {
  public:
   QdqWriter(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
@@ -204,7 +210,7 @@ class QdqWriter {
     SiteRecords records;
     for (const auto& [name, params] : sites_.activations) records[name] = {.kind = "activation", .bits = params.bits};
     for (const auto& [name, weight] : sites_.weights)
-      records[name] = {.kind = "weight", .bits = weight.params.bits, .axis = weight.params.axis};
+      records[name] = record_of(weight.params);
     write_site_records(model_, records);
     model_.set_metadata("halftone.target", profile_.name);
   }
@@ -245,11 +251,13 @@ QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input,
 
 void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input, int64_t products) {
   if (bias.empty()) return;
-  const double largest_product = static_cast<double>(products) * std::max(-weight.range.qmin, weight.range.qmax) *
-                                 std::max(-input.range.qmin, input.range.qmax);
-  const double room = std::max(0x1p20, 0x1p30 - largest_product);
+  const double largest_input = std::max(-input.range.qmin, input.range.qmax);
   for (size_t c = 0; c < bias.size(); ++c) {
-    float& scale = weight.scales[weight.is_per_channel() ? c : 0];
+    const size_t channel = weight.is_per_channel() ? c : 0;
+    const CodeRange codes = weight.width_at(channel).range;
+    const double largest_product = static_cast<double>(products) * std::max(-codes.qmin, codes.qmax) * largest_input;
+    const double room = std::max(0x1p20, 0x1p30 - largest_product);
+    float& scale = weight.scales[channel];
     const double least = std::fabs(static_cast<double>(bias[c])) / (room * static_cast<double>(input.scales[0]));
     if (static_cast<double>(scale) < least) scale = static_cast<float>(least * (1 + 1e-6));
   }

@@ -276,6 +276,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
       const QuantTensor& weight = sites.weights.at(site.name);
       report.sites.push_back({site.name, site.kind, weight.params.bits,
                               weight_sqnr(model.graph.initializers.at(site.name), weight)});
+      for (const Width& width : weight.params.channels) report.sites.back().channel_bits.push_back(width.bits);
     } else if (site.kind == SiteKind::kActivation && comparison.sites.contains(site.name)) {
       const Energies& energies = comparison.sites.at(site.name);
       report.sites.push_back({site.name, site.kind, sites.activations.at(site.name).bits, energies.sqnr_db()});

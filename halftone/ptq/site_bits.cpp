@@ -42,9 +42,22 @@ void require_expressible(const std::string& site, SiteKind kind, const QuantSpec
     throw UsageError("site '", site, "': the target ", profile.name, " has no exact form of ", spec.bits,
                      "-bit activations; use --activations 8");
   const bool is_plain = !spec.scheme || *spec.scheme == (is_weight ? Scheme::kSymmetric : Scheme::kAffine);
-  if (!is_plain || !spec.channel_bits.empty())
-    throw UsageError("site '", site, "': quantize does not take ",
-                     is_plain ? "bits per channel" : "the scheme " + to_string(*spec.scheme), " yet");
+  if (!is_plain) throw UsageError("site '", site, "': quantize does not take the scheme ", to_string(*spec.scheme), " yet");
+  if (!is_weight && !spec.channel_bits.empty())
+    throw UsageError("site '", site, "': an activation has one width; channel_bits are for weights");
+}
+
+// Bits of each channel, where a plan gives them: one for each output channel.
+void require_fitting_channels(const Graph& graph, const Site& site, const QuantSpec& spec) {
+  if (spec.channel_bits.empty() || spec.is_float()) return;
+  const Tensor& weight = graph.initializers.at(site.name);
+  if (site.axis < 0 || !spec.per_channel.value_or(true))
+    throw Error("site '", site.name, "' ", to_string(weight.shape()), " has one scale for all channels, so channel_bits do not fit it");
+  const int64_t channels = weight.shape()[static_cast<size_t>(site.axis)];
+  const auto given = static_cast<int64_t>(spec.channel_bits.size());
+  if (given != channels)
+    throw Error("site '", site.name, "' ", to_string(weight.shape()), ": channel_bits must name the bits of ", channels,
+                " output channels (axis ", site.axis, "); ", given, " are given");
 }
 
 // What keeps 8 bits where others get fewer: the first and the last weighted layer with what they read, a small part of the network
@@ -113,7 +126,10 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
   }
   for (const std::string& fix : options.fixes) apply_fix(fix, specs);
   for (const Site& site : placement.sites)
-    if (site.kind != SiteKind::kBias) require_expressible(site.name, site.kind, specs.at(site.name), profile);
+    if (site.kind != SiteKind::kBias) {
+      require_expressible(site.name, site.kind, specs.at(site.name), profile);
+      if (site.kind == SiteKind::kWeight) require_fitting_channels(graph, site, specs.at(site.name));
+    }
   return specs;
 }
 

@@ -13,7 +13,8 @@
 namespace halftone {
 
 // Spec of every weight and activation site of `placement`. Throws UsageError for bits that the target cannot express or a fix that
-// matches nothing, Error for a plan that names no site.
+// matches nothing, Error for a plan that names no
+// site, or bits for another number of channels.
 std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement, const Profile& profile,
                                             const QuantizeOptions& options);
 
