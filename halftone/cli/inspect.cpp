@@ -65,10 +65,12 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
     const auto weight = parts.sites.weights.find(name);
     const QuantParams params = weight == parts.sites.weights.end() ? QuantParams{} : weight->second.params;
     for (const Width& channel : params.channels) sites.back()["channel_bits"].push_back(channel.bits);
+    if (weight != parts.sites.weights.end()) sites.back()["group"] = params.block_size;
     if (!options.lists_sites) return;
     const double mean = params.channels.empty() ? bits : params.mean_bits();
     const std::string width = bits == 32 ? "" : text("  ", bits_text(mean), " bits", is_inferred ? " (inferred)" : "",
-                                                     params.channels.empty() ? "" : " on average, by channel");
+                                                     params.channels.empty() ? "" : " on average, by channel",
+                                                     params.block_size ? text(" in groups of ", params.block_size) : "");
     std::cout << "  " << kind << "  " << name << width << "\n";
   };
   const size_t present = parts.sites.activations.size() + parts.sites.weights.size();
@@ -78,7 +80,7 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   if (quantization == Quantization::kFully) return;
 
   const auto& profile = Registry<Profile>::get(options.target);
-  const Placement placement = place(parts.model.graph, profile, parts.kept);
+  const Placement placement = place(parts.model.graph, profile, parts.float_sites());
   const auto is_new = [&](const Site& site) {
     return !parts.sites.activations.contains(site.name) && !parts.sites.weights.contains(site.name) &&
            !parts.sites.biases.contains(site.name);

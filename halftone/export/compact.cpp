@@ -45,9 +45,20 @@ SiteRecords records_by_form(const Graph& graph) {
       const bool is_per_channel = graph.constant(node.input(1)) && graph.constant(node.input(1))->count() > 1;
       records[site_name(node.input(0))] = {.kind = "weight",
                                            .bits = stored_width(*graph.constant(node.input(0))),
-                                           .axis = is_per_channel ? static_cast<int>(node.int_or("axis", 1)) : -1};
+                                           .axis = is_per_channel ? static_cast<int>(node.int_or("axis", 1)) : -1,
+                                           .channel_bits = {},
+                                           .block_size = static_cast<int>(node.int_or("block_size", 0))};
     }
   }
+  return records;
+}
+
+// What of the record the form does not tell: widths of single channels, and of weights in a type below 8 bits.
+SiteRecords records_untold_by_form(const Graph& graph, SiteRecords records) {
+  std::erase_if(records, [&](const auto& entry) {
+    const Tensor* codes = graph.constant(entry.first + "_quantized");
+    return entry.second.channel_bits.empty() && (!codes || codes->dtype() == DType::kInt8);
+  });
   return records;
 }
 
@@ -208,7 +219,7 @@ void share_dequantizers(Graph& graph) {
   std::erase_if(graph.nodes, [&](const Node& node) {
     if (node.op_type != "DequantizeLinear" || graph.is_output(node.outputs[0]) || captured.contains(node.outputs[0])) return false;
     std::vector<std::string> key = node.inputs;
-    key.push_back(std::to_string(node.int_or("axis", 1)));
+    key.push_back(text(node.int_or("axis", 1), " ", node.int_or("block_size", 0)));
     const auto [found, is_new] = first.try_emplace(key, node.outputs[0]);
     if (!is_new) instead[node.outputs[0]] = found->second;
     return !is_new;
@@ -270,7 +281,7 @@ Model pack(const Model& source) {
   Graph& graph = model.graph;
   int64_t opset = model.opset();
   model.set_metadata(kOpsetKey, std::to_string(opset));
-  const SiteRecords told = read_site_records(model);
+  const SiteRecords told = read_site_records(model), untold = records_untold_by_form(graph, told);
   pack_weights(model, told, opset);
   compute_bias_scales(graph);
   merge_vectors(graph);
@@ -284,10 +295,7 @@ Model pack(const Model& source) {
   graph.value_types.clear();
   shorten_names(model, kept);
   require_versions(model, opset);
-  // Plain widths are told by the form itself, those of single channels are not.
-  auto records = told;
-  std::erase_if(records, [](const auto& entry) { return entry.second.channel_bits.empty(); });
-  write_site_records(model, records);
+  write_site_records(model, untold);
   model.set_metadata("halftone.target", "compact");
   return model;
 }
@@ -306,7 +314,7 @@ Model unpack(const Model& source) {
   }
   std::erase_if(model.metadata, [](const auto& entry) { return entry.first == kOpsetKey; });
   model.set_metadata("halftone.target", "onnxruntime");
-  SiteRecords records = read_site_records(model);  // of single channels alone
+  SiteRecords records = read_site_records(model);
   records.merge(records_by_form(model.graph));
   write_site_records(model, records);
   return model;

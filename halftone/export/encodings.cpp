@@ -176,6 +176,9 @@ QuantizedSites fixed_sites(const Encodings& encodings, const Graph& graph) {
 
 std::string to_encodings(const QuantizedSites& sites, DType activation_type, const std::string& version) {
   if (version != "0.6.1" && version != "1.0.0") throw UsageError("encodings of version ", version, " are not written; 0.6.1 and 1.0.0 are");
+  for (const auto& [name, weight] : sites.weights)
+    if (weight.params.block_size)
+      throw Error("writing encodings: tensor '", name, "' has groups of ", weight.params.block_size, ", which are not written");
   const bool has_lists = version == "1.0.0";
   auto entries_of = [&](const QuantParams& params, bool is_signed) {
     const int32_t half = is_signed ? 1 << (params.bits - 1) : 0;

@@ -62,7 +62,8 @@ void correct_biases(Graph& graph, const Network& original, const Network& quanti
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     const bool is_layer = node.op_type == "Conv" || node.op_type == "Gemm";
-    if (placement.is_integer[i] && is_layer && graph.constant(node.input(2))) bias_of[node.outputs[0]] = node.inputs[2];
+    const bool is_quantized = placement.is_integer[i] || placement.find(node.input(1), SiteKind::kWeight);
+    if (is_quantized && is_layer && graph.constant(node.input(2))) bias_of[node.outputs[0]] = node.inputs[2];
   }
   const Batch batch = one_batch(graph, data, samples, skip_broken);
   if (batch.count == 0) return;

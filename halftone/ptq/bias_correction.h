@@ -22,7 +22,7 @@ BiasCorrection bias_correction_named(const std::string& name);
 // Adds a bias of zeros to every Conv and Gemm with a constant weight and no bias, so that it can be corrected.
 void give_biases(Graph& graph);
 
-// b_c <- b_c - (E[y_q] - E[y]) for each output channel c of every weighted integer node (Nagel et al. 2019, arXiv 1906.04721,
+// b_c <- b_c - (E[y_q] - E[y]) for each output channel c of every Conv and Gemm with a quantized weight (Nagel et al. 2019, arXiv 1906.04721,
 // section 4.2), E over `samples`. Each layer is measured with all earlier ones quantized and corrected: both networks run once, on
 // all samples together, and the quantized one goes on with the corrected output. Writes the biases in `graph`, the graph of
 // `original`. Does not depend on run.threads.

@@ -9,6 +9,7 @@
 #include "halftone/export/dequantize.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
+#include "halftone/export/weight_only.h"
 #include "halftone/graph/passes/passes.h"
 #include "halftone/nn/network.h"
 #include "halftone/ptq/analytic_bias_correction.h"
@@ -75,8 +76,15 @@ void add_encodings(const Encodings& encodings, const Model& source, const Run& r
 Placement settled_placement(const Dequantized& parts, const Profile& profile, const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs) {
   const Graph& graph = parts.model.graph;
-  std::set<std::string> keep_float = parts.kept;
-  Placement placement = place(graph, profile, keep_float);
+  std::set<std::string> floats;  // by their spec
+  auto placed = [&] {
+    std::set<std::string> keep_float = parts.float_sites();
+    keep_float.insert(floats.begin(), floats.end());
+    Placement placement = place(graph, profile, keep_float);
+    if (options.activations == 32) place_float_weights(graph, profile, floats, placement);
+    return placement;
+  };
+  Placement placement = placed();
   specs = site_specs(graph, placement, profile, options);
   auto settle = [&](const std::string& site, int bits) {
     if (const auto found = specs.find(site); found != specs.end()) (found->second = {}).bits = bits;
@@ -84,8 +92,9 @@ Placement settled_placement(const Dequantized& parts, const Profile& profile, co
   for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
   for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
   for (const auto& [site, spec] : specs)
-    if (spec.is_float()) keep_float.insert(site);
-  if (keep_float.size() > parts.kept.size()) placement = place(graph, profile, keep_float);
+    if (spec.is_float()) floats.insert(site);
+  if (!floats.empty()) placement = placed();
+  require_float_readers(graph, placement, specs);
   return placement;
 }
 
@@ -111,7 +120,9 @@ std::map<std::string, std::string> facts_of(const Model& model, const Dataset& d
           {"observer", options.observer},
           {"repairs", text(options.equalize ? "equalized " : "", options.absorb_bias ? "absorbed " : "", "bias correction ",
                            options.bias_correction ? std::to_string(static_cast<int>(*options.bias_correction)) : "of the method")},
-          {"bits", text("weights ", options.weights, ", activations ", options.activations, options.full_range ? ", full range" : "")},
+          {"bits", text("weights ", options.weights, ", activations ", options.activations, options.full_range ? ", full range" : "",
+                        options.group ? text(", groups of ", options.group) : "",
+                        options.weight_scheme == Scheme::kAffine ? ", affine weights" : "")},
           {"plan", options.plan ? fingerprint(options.plan_text) : "none"},
           {"fixes", fixes},
           {"seed", std::to_string(run.seed)},
@@ -197,6 +208,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
   // Repairs change weights and biases, which must not be numbers that the model has already.
   const bool is_float = parts.quantization() == Quantization::kFloat;
   const BiasCorrection correction = is_float ? options.bias_correction.value_or(method.bias_correction) : BiasCorrection::kNone;
+  if (options.activations == 32 && is_float && profile.has_narrow_products) untranspose_gemms(model.graph);
   const Graph given = model.graph;
   if (!is_float && (options.equalize || options.absorb_bias || options.bias_correction.value_or(BiasCorrection::kNone) != BiasCorrection::kNone))
     run.warning("the model has quantized parts, which must stay: --equalize, --absorb-bias and --bias-correction do nothing");
@@ -251,7 +263,7 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
 
   QuantizeReport& report = result.report;
   report.units = std::move(units);
-  report.float_operators = placement.float_operators;
+  report.float_operators = float_operators_with_weights(model.graph, placement, sites);
   report.calibration_samples = calibration.samples.size();
   Graph simulated = result.model.graph;
   dequantize_constants(simulated);

@@ -18,7 +18,9 @@ at::Tensor broadcast(const std::vector<float>& values, const QuantParams& params
   if (params.axis < 0) return tensor.reshape({});
   const auto axis = static_cast<size_t>(params.axis);
   if (params.block_size)
-    return tensor.reshape(scale_shape(weight, params)).repeat_interleave(params.block_size, params.axis).narrow(params.axis, 0, weight[axis]);
+    return tensor.reshape(scale_shape(weight, params))
+        .repeat_interleave(std::min(params.block_size, weight[axis]), params.axis)
+        .narrow(params.axis, 0, weight[axis]);
   Shape shape(weight.size(), 1);
   shape[axis] = weight[axis];
   return tensor.reshape(shape);
