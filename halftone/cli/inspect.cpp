@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "halftone/base/units.h"
@@ -22,11 +23,18 @@ struct Options {
   std::vector<std::function<void(const Model&, Session&)>> views = {};
 };
 
+// A whole number where it is one: channels of several widths have an average.
+nlohmann::ordered_json bits_json(double bits) {
+  return bits == std::floor(bits) ? nlohmann::ordered_json(static_cast<int>(bits)) : nlohmann::ordered_json(bits);
+}
+
+std::string bits_text(double bits) { return bits == std::floor(bits) ? fixed(bits, 0) : fixed(bits, 2); }
+
 nlohmann::ordered_json layers_json(const Cost& cost) {
   auto layers = nlohmann::ordered_json::array();
   for (const LayerCost& layer : cost.layers)
     layers.push_back({{"name", layer.name}, {"op", layer.op}, {"parameters", layer.parameters}, {"macs", layer.macs},
-                      {"weight_bits", layer.weight_bits}, {"activation_bits", layer.activation_bits},
+                      {"weight_bits", bits_json(layer.weight_bits)}, {"activation_bits", layer.activation_bits},
                       {"bops", layer.bops()}});
   return layers;
 }
@@ -43,7 +51,7 @@ void print_layers(const Cost& cost) {
   Table table({"layer", "op", "parameters", "MACs", "weight bits", "activation bits"});
   for (const LayerCost& layer : cost.layers)
     table.add({layer.name, layer.op, format_count(layer.parameters), format_count(layer.macs),
-               layer.weight_bits ? std::to_string(layer.weight_bits) : "",
+               layer.weight_bits > 0 ? bits_text(layer.weight_bits) : "",
                layer.activation_bits ? std::to_string(layer.activation_bits) : ""});
   std::cout << table.text();
 }
@@ -56,8 +64,15 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   auto add = [&](const std::string& name, const std::string& kind, int bits) {
     const bool is_inferred = parts.inferred.contains(name);
     sites.push_back({{"site", name}, {"kind", kind}, {"bits", bits}, {"inferred", is_inferred}});
+    const auto weight = parts.sites.weights.find(name);
+    const QuantParams params = weight == parts.sites.weights.end() ? QuantParams{} : weight->second.params;
+    for (const Width& channel : params.channels) sites.back()["channel_bits"].push_back(channel.bits);
+    if (weight != parts.sites.weights.end()) sites.back()["group"] = params.block_size;
     if (!options.lists_sites) return;
-    const std::string width = bits == 32 ? "" : text("  ", bits, " bits", is_inferred ? " (inferred)" : "");
+    const double mean = params.channels.empty() ? bits : params.mean_bits();
+    const std::string width = bits == 32 ? "" : text("  ", bits_text(mean), " bits", is_inferred ? " (inferred)" : "",
+                                                     params.channels.empty() ? "" : " on average, by channel",
+                                                     params.block_size ? text(" in groups of ", params.block_size) : "");
     std::cout << "  " << kind << "  " << name << width << "\n";
   };
   const size_t present = parts.sites.activations.size() + parts.sites.weights.size();
@@ -67,7 +82,7 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   if (quantization == Quantization::kFully) return;
 
   const auto& profile = Registry<Profile>::get(options.target);
-  const Placement placement = place(parts.model.graph, profile, parts.kept);
+  const Placement placement = place(parts.model.graph, profile, parts.float_sites());
   const auto is_new = [&](const Site& site) {
     return !parts.sites.activations.contains(site.name) && !parts.sites.weights.contains(site.name) &&
            !parts.sites.biases.contains(site.name);

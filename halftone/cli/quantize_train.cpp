@@ -23,6 +23,7 @@ struct Options {
   QuantizeOptions quantize;
   bool keeps_quantization = false;
   std::string encodings, save_encodings, encodings_version = "1.0.0";
+  std::string weight_scheme = "symmetric";
 };
 
 std::string read_text(const std::string& path) {
@@ -54,8 +55,10 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
   facts["calibration_samples"] = report.calibration_samples;
   facts["compared_samples"] = report.compared_samples;
   auto& sites = facts["sites"] = nlohmann::ordered_json::array();
-  for (const SiteReport& site : report.sites)
+  for (const SiteReport& site : report.sites) {
     sites.push_back({{"site", site.site}, {"kind", to_string(site.kind)}, {"bits", site.bits}, {"sqnr_db", site.sqnr_db}});
+    if (!site.channel_bits.empty()) sites.back()["channel_bits"] = site.channel_bits;
+  }
   if (!report.units.empty()) {
     auto& units = facts["units"] = nlohmann::ordered_json::array();
     for (const UnitReport& unit : report.units)
@@ -141,6 +144,9 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
   if (!options.bias_correction.empty()) options.quantize.bias_correction = bias_correction_named(options.bias_correction);
   if (!options.max_drop.empty()) options.quantize.quality = parse_quality_target(options.max_drop);
+  if (!options.save_encodings.empty() && options.quantize.group)
+    throw UsageError("--save-encodings: encodings of weights in groups are not written; leave --group or --save-encodings out");
+  options.quantize.weight_scheme = options.weight_scheme == "affine" ? Scheme::kAffine : Scheme::kSymmetric;
   require_writable(options.output, options.model);
   const Model model = read_model(options.model);
   if (!options.plan.empty()) {
@@ -202,7 +208,7 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("-o,--output", options->output, "The quantized model")->required()->type_name("OUT");
   auto data = std::make_shared<DataOptions>(app, 1024);
   app.add_option("--weights", q.weights, "Bits of weights, 1 to 8, or 32 for float")->capture_default_str();
-  app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float")->capture_default_str();
+  app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float: weight-only")->capture_default_str();
   app.add_option("--method", q.method, methods_help())->capture_default_str();
   app.add_option("--max-drop", options->max_drop,
                  "What --method auto may lose: points of top-1 (1), or the least SQNR (20dB) where there are no labels")->type_name("POINTS|dB");
@@ -228,6 +234,11 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--bias-correction", options->bias_correction,
                  "none, empirical (from samples) or analytic (from BatchNormalization), instead of the method's")->group(repairs)->type_name("MODE");
   app.add_option("--observer", q.observer, observers_help())->group(repairs)->type_name("NAME");
+  const std::string weight_only = "Weight-only (--activations 32)";
+  app.add_option("--group", q.group, "Input channels of a Gemm or MatMul that share a scale: a power of two from 16 on; default: all")
+      ->check(CLI::NonNegativeNumber)->group(weight_only);
+  app.add_option("--weight-scheme", options->weight_scheme, "symmetric, or affine: with zero points")
+      ->check(CLI::IsMember({"symmetric", "affine"}))->capture_default_str()->group(weight_only);
   ReconstructionOptions& r = q.reconstruction;
   const std::string learned = "Methods that learn";
   app.add_option("--iterations", r.iterations, "Steps a unit; default: 500 to 5000 by the network's size")->check(CLI::PositiveNumber)->group(learned);

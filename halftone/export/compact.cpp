@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 #include <string>
 #include <tuple>
@@ -20,8 +19,6 @@ namespace halftone {
 namespace {
 
 constexpr const char* kOpsetKey = "halftone.unpacked_opset";
-// What the nodes that unpack bit planes take in the file; below this gain a weight stays int8.
-constexpr size_t kLeastGainBytes = 300;
 
 bool is_dequantized_constant(const Graph& graph, const Node& node, DType dtype) {
   if (node.op_type != "DequantizeLinear" || !node.domain.empty()) return false;
@@ -48,9 +45,20 @@ SiteRecords records_by_form(const Graph& graph) {
       const bool is_per_channel = graph.constant(node.input(1)) && graph.constant(node.input(1))->count() > 1;
       records[site_name(node.input(0))] = {.kind = "weight",
                                            .bits = stored_width(*graph.constant(node.input(0))),
-                                           .axis = is_per_channel ? static_cast<int>(node.int_or("axis", 1)) : -1};
+                                           .axis = is_per_channel ? static_cast<int>(node.int_or("axis", 1)) : -1,
+                                           .channel_bits = {},
+                                           .block_size = static_cast<int>(node.int_or("block_size", 0))};
     }
   }
+  return records;
+}
+
+// What of the record the form does not tell: widths of single channels, and of weights in a type below 8 bits.
+SiteRecords records_untold_by_form(const Graph& graph, SiteRecords records) {
+  std::erase_if(records, [&](const auto& entry) {
+    const Tensor* codes = graph.constant(entry.first + "_quantized");
+    return entry.second.channel_bits.empty() && (!codes || codes->dtype() == DType::kInt8);
+  });
   return records;
 }
 
@@ -87,12 +95,10 @@ void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
       const auto found = told.find(site_name(name));
       const int axis = node.inputs.size() > 1 && graph.constant(node.inputs[1]) && graph.constant(node.inputs[1])->count() > 1 ? static_cast<int>(node.int_or("axis", 1)) : -1;
       const auto widths = widths_of(codes, found == told.end() ? nullptr : &found->second, axis);
-      const double mean = static_cast<double>(std::accumulate(widths.begin(), widths.end(), 0)) / static_cast<double>(widths.size());
-      const bool is_direct = widths.size() == 1 && (widths[0] == 4 || widths[0] == 2);
-      const double gain = static_cast<double>(codes.count()) * (8 - mean) / 8;
-      if (!captured.contains(name) && gain > static_cast<double>(is_direct ? 30 : kLeastGainBytes)) {
+      const auto stored = storage_widths(widths, codes.count() / static_cast<int64_t>(widths.size()));
+      if (!captured.contains(name) && std::ranges::min(stored) < 8) {
         graph.initializers.erase(name);
-        add_packed_weight(graph, name, codes, widths, axis, opset);
+        add_packed_weight(graph, name, codes, stored, axis, opset);
         graph.nodes.back().outputs[0] = name;  // the codes keep their name: folding gives the initializer back
       }
     }
@@ -213,7 +219,7 @@ void share_dequantizers(Graph& graph) {
   std::erase_if(graph.nodes, [&](const Node& node) {
     if (node.op_type != "DequantizeLinear" || graph.is_output(node.outputs[0]) || captured.contains(node.outputs[0])) return false;
     std::vector<std::string> key = node.inputs;
-    key.push_back(std::to_string(node.int_or("axis", 1)));
+    key.push_back(text(node.int_or("axis", 1), " ", node.int_or("block_size", 0)));
     const auto [found, is_new] = first.try_emplace(key, node.outputs[0]);
     if (!is_new) instead[node.outputs[0]] = found->second;
     return !is_new;
@@ -275,7 +281,7 @@ Model pack(const Model& source) {
   Graph& graph = model.graph;
   int64_t opset = model.opset();
   model.set_metadata(kOpsetKey, std::to_string(opset));
-  const SiteRecords told = read_site_records(model);
+  const SiteRecords told = read_site_records(model), untold = records_untold_by_form(graph, told);
   pack_weights(model, told, opset);
   compute_bias_scales(graph);
   merge_vectors(graph);
@@ -289,10 +295,7 @@ Model pack(const Model& source) {
   graph.value_types.clear();
   shorten_names(model, kept);
   require_versions(model, opset);
-  // Plain widths are told by the form itself, those of single channels are not.
-  auto records = told;
-  std::erase_if(records, [](const auto& entry) { return entry.second.channel_bits.empty(); });
-  write_site_records(model, records);
+  write_site_records(model, untold);
   model.set_metadata("halftone.target", "compact");
   return model;
 }
@@ -311,7 +314,7 @@ Model unpack(const Model& source) {
   }
   std::erase_if(model.metadata, [](const auto& entry) { return entry.first == kOpsetKey; });
   model.set_metadata("halftone.target", "onnxruntime");
-  SiteRecords records = read_site_records(model);  // of single channels alone
+  SiteRecords records = read_site_records(model);
   records.merge(records_by_form(model.graph));
   write_site_records(model, records);
   return model;

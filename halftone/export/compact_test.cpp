@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "halftone/export/packed_weight.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
@@ -62,6 +64,20 @@ TEST(PackedWeight, UnpacksMixedWidthsOfChannels) {
 TEST(PackedWeight, RefusesACodeThatDoesNotFit) {
   EXPECT_THAT(message_of([] { unpacked(Tensor::from_doubles(DType::kInt8, {2}, std::vector<double>{3, 4}), {3}, 0); }),
               HasSubstr("the code 4 does not fit 3 bits"));
+}
+
+TEST(PackedWeight, StoresFewGroupsAndNoneTooNarrow) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    Rng rng(seed);
+    std::vector<int> widths(1 + rng.below(40));
+    for (int& bits : widths) bits = 1 + static_cast<int>(rng.below(8));
+    const auto small = storage_widths(widths, 9), large = storage_widths(widths, 1'000'000);
+    EXPECT_EQ(large, widths) << "nodes cost nothing beside so many elements";
+    for (size_t c = 0; c < widths.size(); ++c) EXPECT_GE(small[c], widths[c]);
+    EXPECT_LE(std::set(small.begin(), small.end()).size(), 2U) << "seed " << seed;
+  }
+  EXPECT_EQ(storage_widths({1}, 8), std::vector<int>{8});
+  EXPECT_EQ(storage_widths({3}, 1'000), std::vector<int>{4}) << "a type of 4 bits needs fewer nodes than bit planes";
 }
 
 // The small network with weights of `bits`.

@@ -198,29 +198,33 @@ class Dequantizer {
     if (!scale || (!node.input(2).empty() && !zero_point) || links_.is_output(output)) return false;
     const int bits = bits_of(codes.dtype());
     const bool is_plain = is_integer(codes.dtype()) && (bits <= 8 || codes.dtype() == DType::kInt32) &&
-                          scale->dtype() == DType::kFloat && node.int_or("block_size", 0) == 0;
-    const int64_t axis = scale->count() == 1 ? -1 : node.int_or("axis", 1) + (node.int_or("axis", 1) < 0 ? codes.rank() : 0);
+                          scale->dtype() == DType::kFloat;
+    const int64_t block = node.int_or("block_size", 0);
+    const int64_t given = node.int_or("axis", 1);
+    const int64_t axis = scale->count() == 1 && block == 0 ? -1 : given + (given < 0 ? codes.rank() : 0);
     const bool is_bias = codes.dtype() == DType::kInt32;
-    if (keeps_numbers_ && (!is_plain || (is_bias && zero_point))) return false;
+    if (keeps_numbers_ && (!is_plain || (is_bias && (zero_point || block)))) return false;
 
-    const std::string key = text(node.inputs[0], " ", node.input(1), " ", node.input(2), " ", axis);
+    const std::string key = text(node.inputs[0], " ", node.input(1), " ", node.input(2), " ", axis, " ", block);
     const auto [made, is_new] = constants_.emplace(key, "");
     if (is_new) {
       const Tensor* inputs[] = {&codes, scale, zero_point};
       made->second = value_name(node.inputs[0], output);
       graph().initializers[made->second] = evaluate_node(node, std::span(inputs, node.inputs.size()))[0];
-      if (is_plain) record_constant(node.inputs[0], made->second, codes, *scale, zero_point, static_cast<int>(axis));
+      QuantParams grid{scale->to_vector<float>(), {}, static_cast<int>(axis), bits, {}, {}, block};
+      if (is_plain) record_constant(node.inputs[0], made->second, codes, std::move(grid), zero_point);
     }
     renamed_[output] = made->second;
     return true;
   }
 
-  void record_constant(const std::string& stored, const std::string& name, const Tensor& codes, const Tensor& scale,
-                       const Tensor* zero_point, int axis) {
-    const int container = bits_of(codes.dtype());
+  // params: scales, and where they stand.
+  void record_constant(const std::string& stored, const std::string& name, const Tensor& codes, QuantParams params,
+                       const Tensor* zero_point) {
+    const int container = params.bits;
     const bool is_bias = codes.dtype() == DType::kInt32;
     const int32_t shift = is_signed_integer(codes.dtype()) ? 0 : 1 << (container - 1);
-    QuantTensor tensor{codes.shape(), codes.to_vector<int32_t>(), {scale.to_vector<float>(), {}, axis, container, {}}};
+    QuantTensor tensor{codes.shape(), codes.to_vector<int32_t>(), std::move(params)};
     for (int32_t& code : tensor.codes) code -= shift;
     tensor.params.zero_points.assign(tensor.params.scales.size(), -shift);
     if (zero_point) {
@@ -235,8 +239,29 @@ class Dequantizer {
     tensor.params.bits = told ? told : stored_width(codes);
     tensor.params.range = full_range(container, true);
     if (!told && container >= 8) result_.inferred.insert(name);
-    result_.stored_bits[stored] = tensor.params.bits;
+    take_told_channels(name, tensor);
+    result_.stored_bits[stored] = tensor.params.mean_bits();
     result_.sites.weights[name] = std::move(tensor);
+  }
+
+  // Widths of single channels, as far as the codes keep within what the record tells.
+  void take_told_channels(const std::string& name, QuantTensor& tensor) const {
+    const auto found = records_.find(name);
+    const QuantParams& params = tensor.params;
+    if (found == records_.end() || !params.is_per_channel() || found->second.channel_bits.size() != params.scales.size()) return;
+    std::vector<Width> widths;
+    for (int bits : found->second.channel_bits)
+      widths.push_back({bits, bits == 1 ? CodeRange{-1, 1} : full_range(bits, true)});
+    bool fits = true;
+    each_scale_run(tensor.shape, params, [&](size_t first, size_t count, size_t channel) {
+      const CodeRange range = widths[channel].range;
+      for (size_t i = first; i < first + count; ++i)
+        fits = fits && tensor.codes[i] >= range.qmin && tensor.codes[i] <= range.qmax;
+    });
+    if (!fits || widths.empty()) return;
+    const CodeRange container = params.range;
+    set_channel_widths(tensor.params, std::move(widths));
+    if (tensor.params.channels.empty()) tensor.params.range = container;
   }
 
   // What a Q that clips at zero leaves out.
@@ -356,6 +381,13 @@ Quantization Dequantized::quantization() const {
   }
   if (!has_activation) return Quantization::kWeightOnly;
   return has_float_layer ? Quantization::kPartly : Quantization::kFully;
+}
+
+std::set<std::string> Dequantized::float_sites() const {
+  std::set<std::string> names = kept;
+  for (const auto& [name, weight] : sites.weights)
+    if (weight.params.block_size) names.insert(name);
+  return names;
 }
 
 Dequantized dequantize(const Model& model) { return Dequantizer(model, true).run(); }

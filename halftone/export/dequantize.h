@@ -30,10 +30,13 @@ struct Dequantized {
   // else an integer Clip, else the storage type of 4 and 2 bits, else inferred from the values.
   QuantizedSites sites;
   std::set<std::string> inferred;          // weights whose width is inferred
-  std::map<std::string, int> stored_bits;  // width by the stored initializer's name, as cost_of() takes it
-  // What the Q and DQ give that stay in the graph because `sites` cannot hold them: blocked scales, 16-bit types, types other than
-  // float32, values that are also read in float.
+  std::map<std::string, double> stored_bits;  // width by the stored initializer's name, as cost_of() takes it
+  // What the Q and DQ give that stay in the graph because `sites` cannot hold them: 16-bit types, types other than float32, values that
+  // are also read in float.
   std::set<std::string> kept;
+
+  // These, and weights in blocks: operators that read them run in float.
+  std::set<std::string> float_sites() const;
 
   Quantization quantization() const;
 };

@@ -176,6 +176,9 @@ QuantizedSites fixed_sites(const Encodings& encodings, const Graph& graph) {
 
 std::string to_encodings(const QuantizedSites& sites, DType activation_type, const std::string& version) {
   if (version != "0.6.1" && version != "1.0.0") throw UsageError("encodings of version ", version, " are not written; 0.6.1 and 1.0.0 are");
+  for (const auto& [name, weight] : sites.weights)
+    if (weight.params.block_size)
+      throw Error("writing encodings: tensor '", name, "' has groups of ", weight.params.block_size, ", which are not written");
   const bool has_lists = version == "1.0.0";
   auto entries_of = [&](const QuantParams& params, bool is_signed) {
     const int32_t half = is_signed ? 1 << (params.bits - 1) : 0;
@@ -188,8 +191,10 @@ std::string to_encodings(const QuantizedSites& sites, DType activation_type, con
     auto list = ordered_json::array();
     for (size_t i = 0; i < offsets.size(); ++i) {
       const auto scale = static_cast<double>(params.scales[i]);
-      const int32_t levels = (1 << params.bits) - 1;
-      list.push_back({{"bitwidth", params.bits}, {"dtype", "int"}, {"is_symmetric", is_symmetric ? "True" : "False"},
+      const int bits = params.width_at(i).bits;
+      const int32_t levels = (1 << bits) - 1;
+      if (is_signed) offsets[i] = -params.zero_points[i] - (1 << (bits - 1));
+      list.push_back({{"bitwidth", bits}, {"dtype", "int"}, {"is_symmetric", is_symmetric ? "True" : "False"},
                       {"min", offsets[i] * scale}, {"max", (offsets[i] + levels) * scale}, {"scale", params.scales[i]}, {"offset", offsets[i]}});
     }
     return list;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "halftone/quant/bit_packing.h"
 #include "halftone/quant/spec.h"
@@ -134,7 +135,32 @@ class Packer {
   int64_t& opset_;
 };
 
+// About what the nodes and constants take that unpack a group.
+double overhead_bytes(int bits) { return bits == 8 ? 0 : bits == 4 || bits == 2 ? 30 : 300; }
+// What puts groups together, beside a byte a channel.
+constexpr double kJoiningBytes = 200;
+
 }  // namespace
+
+std::vector<int> storage_widths(const std::vector<int>& widths, int64_t elements) {
+  std::vector<int> best(widths.size(), 8);
+  double least = static_cast<double>(elements) * static_cast<double>(widths.size());
+  for (unsigned set = 0; set < 128; ++set) {  // of the widths 1..7; 8 is always there
+    std::vector<int> stored;
+    double bytes = 0;
+    std::set<int> groups;
+    for (int bits : widths) {
+      while (bits < 8 && !(set >> (bits - 1) & 1)) ++bits;
+      stored.push_back(bits);
+      groups.insert(bits);
+      bytes += static_cast<double>(elements * bits) / 8;
+    }
+    for (int bits : groups) bytes += overhead_bytes(bits);
+    if (groups.size() > 1) bytes += kJoiningBytes + static_cast<double>(widths.size());
+    if (bytes < least) least = bytes, best = std::move(stored);
+  }
+  return best;
+}
 
 std::string add_packed_weight(Graph& graph, const std::string& name, const Tensor& codes, const std::vector<int>& widths,
                               int axis, int64_t& opset) {

@@ -15,4 +15,8 @@ namespace halftone {
 std::string add_packed_weight(Graph& graph, const std::string& name, const Tensor& codes, const std::vector<int>& widths,
                               int axis, int64_t& opset);
 
+// The widths that take the fewest bytes: each channel in its own or a wider one, since every group of one width costs nodes in the file.
+// widths: as above. elements: of a channel, or of the whole tensor where there is one width. All 8: packing does not pay.
+std::vector<int> storage_widths(const std::vector<int>& widths, int64_t elements);
+
 }  // namespace halftone

@@ -29,6 +29,9 @@ struct Site {
   std::optional<Range> fixed_range = {};    // known without data (Sigmoid, Softmax)
   std::optional<float> upper_limit = {};    // a Clip before Q that Q must make redundant: qmax * scale may not pass it
   bool is_non_negative = false;             // behind a ReLU
+  bool is_weight_only = false;              // weight: of an operator in float (export/weight_only.h)
+  // Such a weight: why the target takes it in no type below 8 bits and in no groups; empty where it does.
+  std::string narrow_obstacle = {};
 };
 
 struct FloatOperator {

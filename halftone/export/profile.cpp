@@ -10,10 +10,10 @@ constexpr CodeRange kNarrow{-127, 127};
 
 HALFTONE_REGISTER(Profile, "onnxruntime", "onnxruntime on CPUs: uint8 activations, Q/DQ around every integer operator",
                   "measured on onnxruntime 1.30 and 1.32", DType::kUint8, true, false, true,
-                  NarrowActivation::kIntegerClip, kNeverSaturates);
+                  NarrowActivation::kIntegerClip, kNeverSaturates, false, true);
 HALFTONE_REGISTER(Profile, "compact", "as onnxruntime, weights stored in their bits and unpacked when the file is loaded",
                   "measured on onnxruntime 1.30 and 1.32", DType::kUint8, true, false, true,
-                  NarrowActivation::kIntegerClip, kNeverSaturates, true);
+                  NarrowActivation::kIntegerClip, kNeverSaturates, true, true);
 HALFTONE_REGISTER(Profile, "openvino", "OpenVINO: as onnxruntime, one scale for a Concat, no Clip between Q and DQ",
                   "OpenVINO's ONNX importer; not run", DType::kUint8, true, true, true,
                   NarrowActivation::kSaturatingZeroPoint, kNarrow);

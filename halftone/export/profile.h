@@ -28,6 +28,8 @@ struct Profile {
   NarrowActivation narrow_activation;
   CodeRange eight_bit_weights;     // codes of 8-bit weights
   bool is_packed = false;          // weights stored in their bits (export/compact.h)
+  // Makes one operator of a matrix product in float and its weight of 8, 4 or 2 bits, also in groups (export/weight_only.h).
+  bool has_narrow_products = false;
 };
 
 // Codes of a weight of `bits`: the profile's at 8 bits ([-127, 127] with full_range), [-2^(b-1), 2^(b-1)-1] below,

@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "halftone/export/site_records.h"
+#include "halftone/export/weight_only.h"
 #include "halftone/graph/links.h"
-#include "halftone/onnx/versions.h"
+#include "halftone/onnx/raise_opset.h"
 #include "halftone/quant/weight_scales.h"
 
 namespace halftone {
@@ -18,15 +19,20 @@ Tensor code_tensor(DType dtype, const Shape& shape, const std::vector<int32_t>& 
   return Tensor::from_doubles(dtype, shape, values);
 }
 
-Shape parameter_shape(const QuantParams& params) {
-  return params.is_per_channel() ? Shape{static_cast<int64_t>(params.scales.size())} : Shape{};
+SiteRecord record_of(const QuantParams& weight) {
+  SiteRecord record{.kind = "weight", .bits = weight.bits, .axis = weight.axis, .block_size = static_cast<int>(weight.block_size)};
+  for (const Width& width : weight.channels) record.channel_bits.push_back(width.bits);
+  return record;
 }
 
 class QdqWriter {
  public:
   QdqWriter(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
             const QdqOptions& options)
-      : model_(model), placement_(placement), sites_(sites), profile_(profile), options_(options), links_(model.graph) {
+      : model_(model), placement_(placement), sites_(sites), profile_(profile), options_(options), links_(model.graph),
+        float_weights_(float_weights(model.graph, profile, placement.is_integer)) {
+    for (const Node& node : model.graph.nodes)
+      if (is_narrow(node.input(1)) && links_.consumers(node.outputs[0]).size() == 1) narrow_products_.insert(node.outputs[0]);
     const Graph& graph = model.graph;
     for (const Value& value : graph.inputs) taken_.insert(value.name);
     for (const auto& [name, tensor] : graph.initializers) taken_.insert(name);
@@ -47,7 +53,7 @@ class QdqWriter {
         made.push_back(output);
         if (is_quantized(output) && links_.is_output(output)) output = raw_[output] = unique(output + "_raw");
       }
-      graph.nodes.push_back(std::move(node));
+      add_node(std::move(node));
       for (const std::string& name : made) add_quantizer(name);
     }
     finish();
@@ -55,6 +61,19 @@ class QdqWriter {
   }
 
  private:
+  void add_node(Node node) {
+    std::vector<Node>& nodes = model_.graph.nodes;
+    const bool is_activation = (node.op_type == "Relu" || node.op_type == "Clip") && node.domain.empty();
+    if (!is_activation || !narrow_products_.contains(node.inputs[0])) {
+      nodes.push_back(std::move(node));
+      return;
+    }
+    const std::string zero = "halftone_zero";
+    if (taken_.insert(zero).second) model_.graph.initializers[zero] = Tensor::scalar<float>(0);
+    const auto parts = by_max_and_min(node, zero, unique(node.outputs[0] + "_Max"));
+    nodes.insert(nodes.end(), parts.begin(), parts.end());
+  }
+
   bool is_quantized(const std::string& name) const { return sites_.activations.contains(name); }
 
   std::string unique(const std::string& wanted) {
@@ -150,11 +169,13 @@ class QdqWriter {
     }
   }
 
-  std::string dequantized(const std::string& codes, const std::string& scale, const std::string& zero_point, int axis) {
+  std::string dequantized(const std::string& codes, const std::string& scale, const std::string& zero_point,
+                          const QuantParams& params) {
     Node dq{.name = unique(codes + "_DequantizeLinear_node"), .op_type = "DequantizeLinear",
             .inputs = {codes, scale}, .outputs = {unique(codes + "_DequantizeLinear")}};
     if (!zero_point.empty()) dq.inputs.push_back(zero_point);
-    if (axis >= 0) dq.attributes["axis"] = static_cast<int64_t>(axis);
+    if (params.axis >= 0) dq.attributes["axis"] = static_cast<int64_t>(params.axis);
+    if (params.block_size) dq.attributes["block_size"] = params.block_size;
     model_.graph.nodes.push_back(dq);
     return dq.outputs[0];
   }
@@ -164,20 +185,29 @@ class QdqWriter {
     WeightNames& names = found->second;
     Graph& graph = model_.graph;
     if (is_new) {
-      const Shape shape = parameter_shape(weight.params);
+      const DType dtype = is_narrow(name) ? narrow_type(weight) : DType::kInt8;
+      const Shape shape = scale_shape(weight.shape, weight.params);
       names = {unique(name + "_quantized"), unique(name + "_scale"), unique(name + "_zero_point")};
-      graph.initializers[names.codes] = code_tensor(DType::kInt8, weight.shape, weight.codes);
+      graph.initializers[names.codes] = code_tensor(dtype, weight.shape, weight.codes);
       graph.initializers[names.scale] = Tensor::of<float>(shape, weight.params.scales);
-      graph.initializers[names.zero_point] = code_tensor(DType::kInt8, shape, weight.params.zero_points);
+      graph.initializers[names.zero_point] = code_tensor(dtype, shape, weight.params.zero_points);
+      if (dtype == DType::kInt2) opset_ = std::max<int64_t>(opset_, 25);
+      if (dtype == DType::kInt4 || weight.params.block_size) opset_ = std::max<int64_t>(opset_, 21);
     }
-    return dequantized(names.codes, names.scale, names.zero_point, weight.params.axis);
+    return dequantized(names.codes, names.scale, names.zero_point, weight.params);
+  }
+
+  // A quantized weight that the target takes together with its product.
+  bool is_narrow(const std::string& name) const {
+    const auto found = float_weights_.find(name);
+    return sites_.weights.contains(name) && found != float_weights_.end() && found->second.empty();
   }
 
   std::string add_bias(const std::string& name, const QuantTensor& bias) {
     const std::string codes = unique(name + "_quantized"), scale = unique(name + "_scale");
     model_.graph.initializers[codes] = code_tensor(DType::kInt32, bias.shape, bias.codes);
-    model_.graph.initializers[scale] = Tensor::of<float>(parameter_shape(bias.params), bias.params.scales);
-    return dequantized(codes, scale, "", bias.params.axis);
+    model_.graph.initializers[scale] = Tensor::of<float>(scale_shape(bias.shape, bias.params), bias.params.scales);
+    return dequantized(codes, scale, "", bias.params);
   }
 
   // int8 storage of a weight whose operator runs in float: a quarter of the size, the error of 8 bits per channel.
@@ -200,11 +230,11 @@ class QdqWriter {
     for (const Value& output : graph.outputs) read.insert(output.name);
     std::erase_if(graph.initializers, [&](const auto& entry) { return !read.contains(entry.first) && !graph.is_input(entry.first); });
     graph.value_types.clear();
-    require_versions(model_, 13);
+    raise_opset(model_, opset_);
     SiteRecords records;
     for (const auto& [name, params] : sites_.activations) records[name] = {.kind = "activation", .bits = params.bits};
     for (const auto& [name, weight] : sites_.weights)
-      records[name] = {.kind = "weight", .bits = weight.params.bits, .axis = weight.params.axis};
+      records[name] = record_of(weight.params);
     write_site_records(model_, records);
     model_.set_metadata("halftone.target", profile_.name);
   }
@@ -219,6 +249,9 @@ class QdqWriter {
   const Profile& profile_;
   const QdqOptions& options_;
   const Links links_;
+  const std::map<std::string, std::string> float_weights_;  // see weight_only.h
+  std::set<std::string> narrow_products_;  // of narrow weights, read by one node
+  int64_t opset_ = 13;  // that the result needs
   std::set<std::string> taken_;
   std::map<std::string, std::pair<std::string, std::string>> parameters_;  // owner site -> scale, zero point
   std::map<std::string, std::string> codes_;                                // activation -> what its DQs read
@@ -245,11 +278,13 @@ QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input,
 
 void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input, int64_t products) {
   if (bias.empty()) return;
-  const double largest_product = static_cast<double>(products) * std::max(-weight.range.qmin, weight.range.qmax) *
-                                 std::max(-input.range.qmin, input.range.qmax);
-  const double room = std::max(0x1p20, 0x1p30 - largest_product);
+  const double largest_input = std::max(-input.range.qmin, input.range.qmax);
   for (size_t c = 0; c < bias.size(); ++c) {
-    float& scale = weight.scales[weight.is_per_channel() ? c : 0];
+    const size_t channel = weight.is_per_channel() ? c : 0;
+    const CodeRange codes = weight.width_at(channel).range;
+    const double largest_product = static_cast<double>(products) * std::max(-codes.qmin, codes.qmax) * largest_input;
+    const double room = std::max(0x1p20, 0x1p30 - largest_product);
+    float& scale = weight.scales[channel];
     const double least = std::fabs(static_cast<double>(bias[c])) / (room * static_cast<double>(input.scales[0]));
     if (static_cast<double>(scale) < least) scale = static_cast<float>(least * (1 + 1e-6));
   }

@@ -26,7 +26,9 @@ SiteRecords read_site_records(const Model& model) {
     const auto kind = entry.find("kind");
     SiteRecord record{.kind = kind != entry.end() && kind->is_string() ? kind->get<std::string>() : "weight",
                       .bits = int_or(entry, "bits", 8),
-                      .axis = int_or(entry, "axis", -1)};
+                      .axis = int_or(entry, "axis", -1),
+                      .channel_bits = {},
+                      .block_size = int_or(entry, "block_size", 0)};
     if (const auto channels = entry.find("channel_bits"); channels != entry.end() && channels->is_array())
       for (const auto& bits : *channels)
         record.channel_bits.push_back(bits.is_number_integer() && is_width(bits.get<int>()) ? bits.get<int>() : 16);
@@ -42,6 +44,7 @@ void write_site_records(Model& model, const SiteRecords& records) {
   for (const auto& [site, record] : records) {
     auto& entry = json[site] = {{"kind", record.kind}, {"bits", record.bits}};
     if (record.kind == "weight") entry["axis"] = record.axis;
+    if (record.block_size) entry["block_size"] = record.block_size;
     if (!record.channel_bits.empty()) entry["channel_bits"] = record.channel_bits;
   }
   model.set_metadata(kKey, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

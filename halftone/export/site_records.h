@@ -13,8 +13,9 @@ namespace halftone {
 struct SiteRecord {
   std::string kind;                    // "weight" or "activation"
   int bits = 8;                        // 1..16
-  int axis = -1;                       // of a weight's channels; -1: none
+  int axis = -1;                       // of a weight's channels or blocks; -1: none
   std::vector<int> channel_bits = {};  // of each channel, where they differ
+  int block_size = 0;                  // elements along `axis` that share a scale; 0: no blocks
 };
 
 using SiteRecords = std::map<std::string, SiteRecord>;

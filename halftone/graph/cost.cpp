@@ -95,13 +95,13 @@ const Tensor* weight_behind(const Graph& graph, const std::string& input, std::s
   return nullptr;
 }
 
-Cost cost_of(const Graph& graph, const std::map<std::string, int>& site_bits) {
+Cost cost_of(const Graph& graph, const std::map<std::string, double>& site_bits) {
   std::unordered_map<std::string, const Node*> maker;
   for (const Node& node : graph.nodes)
     for (const std::string& output : node.outputs) maker[output] = &node;
 
   Cost cost;
-  std::map<std::string, int> widths;  // of stored weights
+  std::map<std::string, double> widths;  // of stored weights
   for (const Node& node : graph.nodes) {
     if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear" || node.outputs.empty()) continue;
     LayerCost layer{.name = node.name.empty() ? node.outputs[0] : node.name, .op = node.op_type};
@@ -133,7 +133,7 @@ Cost cost_of(const Graph& graph, const std::map<std::string, int>& site_bits) {
     const auto width = widths.find(name);
     cost.ideal_bytes += width == widths.end()
                             ? tensor.bytes().size()
-                            : (static_cast<uint64_t>(tensor.count()) * static_cast<uint64_t>(width->second) + 7) / 8;
+                            : (static_cast<uint64_t>(std::llround(static_cast<double>(tensor.count()) * width->second)) + 7) / 8;
   }
   return cost;
 }

@@ -1,7 +1,9 @@
 // What a network costs: parameters and multiply-accumulates, by layer.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,9 +17,10 @@ struct LayerCost {
   std::string weight = {};  // the weight's initializer, "" where there is none (or it is computed)
   uint64_t parameters = 0;
   uint64_t macs = 0;   // of one sample: symbolic dimensions count as 1
-  int weight_bits = 0;      // of the stored weight: 32 in float; 0 without a weight
+  double weight_bits = 0;   // of the stored weight, on average: 32 in float; 0 without a weight
   int activation_bits = 0;  // of the data input, where it is dequantized; else 32
-  uint64_t bops() const { return macs * static_cast<uint64_t>(weight_bits * activation_bits); }
+  // Every element of a weight multiplies equally often.
+  uint64_t bops() const { return static_cast<uint64_t>(std::llround(static_cast<double>(macs) * weight_bits * activation_bits)); }
 };
 
 struct Cost {
@@ -29,8 +32,8 @@ struct Cost {
 };
 
 // graph: sorted, with inferred types; quantized (QDQ) or not. The width of a quantized weight is that of its site in `site_bits`
-// (by the stored tensor's name), else the smallest that holds its codes.
-Cost cost_of(const Graph& graph, const std::map<std::string, int>& site_bits = {});
+// (by the stored tensor's name, the average of its channels), else the smallest that holds its codes.
+Cost cost_of(const Graph& graph, const std::map<std::string, double>& site_bits = {});
 
 // The constant behind a node's input: an initializer, or what a DequantizeLinear reads. nullptr where it is computed; `name`
 // receives the initializer's name.

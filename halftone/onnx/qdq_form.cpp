@@ -6,7 +6,7 @@
 
 #include "halftone/graph/passes/passes.h"
 #include "halftone/onnx/qdq_rewriter.h"
-#include "halftone/onnx/versions.h"
+#include "halftone/onnx/raise_opset.h"
 
 namespace halftone {
 namespace {
@@ -31,26 +31,6 @@ void forget_unused_domains(Model& model) {
   std::set<std::string> used{""};
   for (const Node& node : model.graph.nodes) used.insert(node.domain);
   std::erase_if(model.opsets, [&](const auto& entry) { return !used.contains(entry.first); });
-}
-
-// From opset 18 on reductions take their axes as an input, and an even Split says into how many parts.
-void raise_opset(Model& model, int64_t opset) {
-  static const std::set<std::string> kReductions = {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
-                                                    "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare"};
-  if (model.opset() < 18 && opset >= 18)
-    for (Node& node : model.graph.nodes) {
-      if (!node.domain.empty()) continue;
-      if (kReductions.contains(node.op_type) && node.has("axes")) {
-        auto axes = node.ints_or("axes", {});
-        const auto count = static_cast<int64_t>(axes.size());
-        node.inputs.push_back(model.graph.unique_name(node.outputs[0] + "_axes"));
-        model.graph.initializers[node.inputs[1]] = Tensor::of<int64_t>({count}, std::move(axes));
-        node.attributes.erase("axes");
-      } else if (node.op_type == "Split" && node.input(1).empty()) {
-        node.attributes["num_outputs"] = static_cast<int64_t>(node.outputs.size());
-      }
-    }
-  require_versions(model, opset);
 }
 
 }  // namespace

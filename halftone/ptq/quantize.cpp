@@ -10,7 +10,9 @@
 #include "halftone/export/dequantize.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
+#include "halftone/export/weight_only.h"
 #include "halftone/graph/cost.h"
+#include "halftone/graph/passes/passes.h"
 #include "halftone/nn/network.h"
 #include "halftone/ptq/analytic_bias_correction.h"
 #include "halftone/ptq/bias_correction.h"
@@ -86,8 +88,15 @@ void add_encodings(const Encodings& encodings, const Model& source, const Run& r
 Placement settled_placement(const Dequantized& parts, const Profile& profile, const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs) {
   const Graph& graph = parts.model.graph;
-  std::set<std::string> keep_float = parts.kept;
-  Placement placement = place(graph, profile, keep_float);
+  std::set<std::string> floats;  // by their spec
+  auto placed = [&] {
+    std::set<std::string> keep_float = parts.float_sites();
+    keep_float.insert(floats.begin(), floats.end());
+    Placement placement = place(graph, profile, keep_float);
+    if (options.activations == 32) place_float_weights(graph, profile, floats, placement);
+    return placement;
+  };
+  Placement placement = placed();
   specs = site_specs(graph, placement, profile, options);
   auto settle = [&](const std::string& site, int bits) {
     if (const auto found = specs.find(site); found != specs.end()) (found->second = {}).bits = bits;
@@ -95,8 +104,9 @@ Placement settled_placement(const Dequantized& parts, const Profile& profile, co
   for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
   for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
   for (const auto& [site, spec] : specs)
-    if (spec.is_float()) keep_float.insert(site);
-  if (keep_float.size() > parts.kept.size()) placement = place(graph, profile, keep_float);
+    if (spec.is_float()) floats.insert(site);
+  if (!floats.empty()) placement = placed();
+  require_float_readers(graph, placement, specs);
   return placement;
 }
 
@@ -201,6 +211,7 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   // Repairs change weights and biases, which must not be numbers that the model has already.
   const bool is_float = parts.quantization() == Quantization::kFloat;
   const BiasCorrection correction = correction_of(method, options, is_float, run);
+  if (options.activations == 32 && is_float && profile.has_narrow_products) untranspose_gemms(model.graph);
   const Graph given = model.graph;
   if (is_float) precondition(model.graph, data, options, run);
   if (correction != BiasCorrection::kNone) give_biases(model.graph);
@@ -231,7 +242,7 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   QuantizeReport& report = result.report;
   report.method = method.name;
   report.units = std::move(units);
-  report.float_operators = placement.float_operators;
+  report.float_operators = float_operators_with_weights(model.graph, placement, sites);
   report.calibration_samples = calibration.samples.size();
   report.is_validated = options.validation != nullptr;
   const Reference reference = reference_of(given, calibration, data, options, samples_to_compare(given, most_compared), how, run);

@@ -23,7 +23,10 @@ namespace halftone {
 
 struct QuantizeOptions {
   int weights = 8;      // bits, 1..8
-  int activations = 8;  // bits, 2..8
+  int activations = 8;  // bits, 2..8, or 32: weight-only
+  // Weight-only: input channels that share a scale (0: all), and whether weights have zero points.
+  int group = 0;
+  Scheme weight_scheme = Scheme::kSymmetric;
   std::string method = "auto";
   std::string target = "onnxruntime";
   std::string observer = {};  // of activations; empty: the method's

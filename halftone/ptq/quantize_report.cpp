@@ -82,6 +82,7 @@ void report_losses(const QuantizedModel& model, const Reference& reference, cons
       const QuantTensor& weight = model.sites.weights.at(site.name);
       const double sqnr = weight_sqnr(model.original.graph().initializers.at(site.name), weight);
       report.sites.push_back({site.name, site.kind, weight.params.bits, sqnr});
+      for (const Width& width : weight.params.channels) report.sites.back().channel_bits.push_back(width.bits);
     } else if (site.kind == SiteKind::kActivation && comparison.sites.contains(site.name)) {
       const double sqnr = comparison.sites.at(site.name).sqnr_db();
       report.sites.push_back({site.name, site.kind, model.sites.activations.at(site.name).bits, sqnr});

@@ -19,8 +19,9 @@ namespace halftone {
 struct SiteReport {
   std::string site;
   SiteKind kind = SiteKind::kActivation;
-  int bits = 8;
+  int bits = 8;        // the most of any channel
   double sqnr_db = 0;  // weight: of its rounding alone; activation: quantized network against the float one
+  std::vector<int> channel_bits = {};  // where channels differ
 };
 
 // One method that a ladder tried.

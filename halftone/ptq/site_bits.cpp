@@ -1,7 +1,9 @@
 #include "halftone/ptq/site_bits.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <utility>
 
 #include "halftone/graph/cost.h"
 
@@ -27,7 +29,12 @@ void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) 
   const QuantSpec spec = parse_fix_value(fix, fix.substr(split + 1));
   bool is_used = false;
   for (auto& [site, present] : specs)
-    if (matches(pattern, site)) present = spec, is_used = true;
+    if (matches(pattern, site)) {
+      const QuantSpec before = std::exchange(present, spec);
+      present.scheme = before.scheme;
+      present.group = before.group;
+      is_used = true;
+    }
   if (!is_used) throw UsageError("--fix ", fix, ": no site matches '", pattern, "'; halftone inspect lists the sites");
 }
 
@@ -41,10 +48,49 @@ void require_expressible(const std::string& site, SiteKind kind, const QuantSpec
   if (!is_weight && spec.bits < 8 && profile.narrow_activation == NarrowActivation::kNone)
     throw UsageError("site '", site, "': the target ", profile.name, " has no exact form of ", spec.bits,
                      "-bit activations; use --activations 8");
-  const bool is_plain = !spec.scheme || *spec.scheme == (is_weight ? Scheme::kSymmetric : Scheme::kAffine);
-  if (!is_plain || !spec.channel_bits.empty())
-    throw UsageError("site '", site, "': quantize does not take ",
-                     is_plain ? "bits per channel" : "the scheme " + to_string(*spec.scheme), " yet");
+  const bool is_known = !spec.scheme || *spec.scheme == Scheme::kAffine || (is_weight && *spec.scheme == Scheme::kSymmetric);
+  if (!is_known) throw UsageError("site '", site, "': quantize does not take the scheme ", to_string(*spec.scheme), " yet");
+  if (!is_weight && !spec.channel_bits.empty())
+    throw UsageError("site '", site, "': an activation has one width; channel_bits are for weights");
+  if (!is_weight && spec.group.value_or(0)) throw UsageError("site '", site, "': groups are for weights, and this is an activation");
+}
+
+// onnxruntime fuses groups of these sizes alone, measured on 1.32; the last group of a matrix may be shorter.
+bool is_group(int group) { return group == 0 || (group >= 16 && std::has_single_bit(static_cast<unsigned>(group))); }
+
+std::string nearest_groups(int group) {
+  if (group < 16) return "give 16";
+  const unsigned below = std::bit_floor(static_cast<unsigned>(group));
+  return text("give ", below, " or ", 2 * below);
+}
+
+void require_weight_only(const QuantizeOptions& options) {
+  if (options.group && options.activations != 32)
+    throw UsageError("--group ", options.group, ": groups need float activations: add --activations 32");
+  if (options.weight_scheme != Scheme::kSymmetric && options.activations != 32)
+    throw UsageError("--weight-scheme ", to_string(options.weight_scheme), ": zero points of weights need float activations: add --activations 32");
+  if (!is_group(options.group))
+    throw UsageError("--group ", options.group, ": groups are powers of two from 16 on; ", nearest_groups(options.group));
+}
+
+// What a plan leaves open of a weight is as for all weights.
+QuantSpec merged(QuantSpec spec, const QuantSpec& general) {
+  if (!spec.scheme) spec.scheme = general.scheme;
+  if (!spec.group) spec.group = general.group;
+  return spec;
+}
+
+// Bits of each channel, where a plan gives them: one for each output channel.
+void require_fitting_channels(const Graph& graph, const Site& site, const QuantSpec& spec) {
+  if (spec.channel_bits.empty() || spec.is_float()) return;
+  const Tensor& weight = graph.initializers.at(site.name);
+  if (site.axis < 0 || !spec.per_channel.value_or(true))
+    throw Error("site '", site.name, "' ", to_string(weight.shape()), " has one scale for all channels, so channel_bits do not fit it");
+  const int64_t channels = weight.shape()[static_cast<size_t>(site.axis)];
+  const auto given = static_cast<int64_t>(spec.channel_bits.size());
+  if (given != channels)
+    throw Error("site '", site.name, "' ", to_string(weight.shape()), ": channel_bits must name the bits of ", channels,
+                " output channels (axis ", site.axis, "); ", given, " are given");
 }
 
 // What keeps 8 bits where others get fewer: the first and the last weighted layer with what they read, a small part of the network
@@ -81,6 +127,26 @@ void widen_defaults(const Placement& placement, const Graph& graph, std::map<std
 
 }  // namespace
 
+void require_float_readers(const Graph& graph, const Placement& placement, const std::map<std::string, QuantSpec>& specs) {
+  for (const Site& site : placement.sites) {
+    if (site.kind != SiteKind::kWeight) continue;
+    const QuantSpec& spec = specs.at(site.name);
+    const int group = spec.group.value_or(0);
+    const bool is_affine = spec.scheme == Scheme::kAffine;
+    if (!site.is_weight_only && (group || is_affine)) {
+      const Node& reader = graph.nodes[static_cast<size_t>(site.node)];
+      throw Error("site '", site.name, "': ", group ? text("groups of ", group) : "zero points", " need float activations, and ", reader.label(),
+                  " runs on integers; give --activations 32 (a plan may give single activations 8 bits)");
+    }
+    if (!is_group(group))
+      throw Error("site '", site.name, "': groups of ", group, " are not taken: they are powers of two from 16 on; ", nearest_groups(group));
+    if (group && !spec.channel_bits.empty())
+      throw Error("site '", site.name, "': channel_bits and groups exclude each other; leave one out (\"group\": 0)");
+    const bool has_binary = spec.bits == 1 || std::ranges::find(spec.channel_bits, 1) != spec.channel_bits.end();
+    if (is_affine && has_binary) throw Error("site '", site.name, "': one bit is a sign, without zero point; give 2 bits or more");
+  }
+}
+
 bool matches(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
   if (pattern[0] == '*') {
@@ -97,23 +163,29 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
     throw UsageError("--weights ", options.weights, ": 1 to 8 bits, or 32 for float");
   if (options.activations != 32 && (options.activations < 2 || options.activations > 8))
     throw UsageError("--activations ", options.activations, ": 2 to 8 bits, or 32 for float");
+  require_weight_only(options);
   std::map<std::string, QuantSpec> specs;
   std::set<std::string> known;
   for (const Site& site : placement.sites) {
     if (site.kind == SiteKind::kBias) continue;
     QuantSpec spec;
     spec.bits = site.kind == SiteKind::kWeight ? options.weights : options.activations;
+    if (site.kind == SiteKind::kWeight && options.group) spec.group = options.group;
+    if (site.kind == SiteKind::kWeight && options.weight_scheme != Scheme::kSymmetric) spec.scheme = options.weight_scheme;
     specs[site.name] = spec;
     known.insert(site.name);
   }
-  widen_defaults(placement, graph, specs);
+  if (options.activations != 32) widen_defaults(placement, graph, specs);
   if (options.plan) {
     require_known_sites(*options.plan, known, options.plan_text, options.plan_source);
-    for (const auto& [site, spec] : options.plan->sites) specs[site] = spec;
+    for (const auto& [site, spec] : options.plan->sites) specs[site] = merged(spec, specs.at(site));
   }
   for (const std::string& fix : options.fixes) apply_fix(fix, specs);
   for (const Site& site : placement.sites)
-    if (site.kind != SiteKind::kBias) require_expressible(site.name, site.kind, specs.at(site.name), profile);
+    if (site.kind != SiteKind::kBias) {
+      require_expressible(site.name, site.kind, specs.at(site.name), profile);
+      if (site.kind == SiteKind::kWeight) require_fitting_channels(graph, site, specs.at(site.name));
+    }
   return specs;
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/message_of.h"
+
 namespace halftone {
 namespace {
 
@@ -82,6 +84,24 @@ TEST(SiteBits, ErrorsNameTheFixOrTheSite) {
   EXPECT_THAT(error_of({.fixes = {"stage1.conv=9"}}), HasSubstr("'stage1.conv': 9 bits"));
   EXPECT_THAT(error_of({.fixes = {"image=1"}}), HasSubstr("'image': 1 bits"));
   EXPECT_THAT(error_of({.activations = 4}, "tensorrt"), HasSubstr("tensorrt"));
+}
+
+QuantizeOptions planned(const std::string& json) { return {.plan = parse_plan(json, "plan.json"), .plan_text = json, .plan_source = "plan.json"}; }
+
+TEST(SiteBits, BitsPerChannelMustBeAsManyAsOutputChannels) {
+  Placement wide = placement();
+  Graph graph = chain();
+  graph.initializers["stage2.conv"] = Tensor::of<float>({3, 1, 1, 1}, {1, 2, 3});
+  for (Site& site : wide.sites)
+    if (site.kind == SiteKind::kWeight) site.axis = 0;
+  auto error = [&](const std::string& json) {
+    return message_of([&] { site_specs(graph, wide, Registry<Profile>::get("onnxruntime"), planned(json)); });
+  };
+  EXPECT_EQ(error(R"({"sites": {"stage2.conv": {"channel_bits": [1, 8, 3]}}})"), "no error");
+  const std::string two = error(R"({"sites": {"stage2.conv": {"channel_bits": [2, 3]}}})");
+  for (const char* part : {"'stage2.conv'", "3 output channels", "2 are given"}) EXPECT_THAT(two, HasSubstr(part));
+  EXPECT_THAT(error(R"({"sites": {"stage2.conv": {"channel_bits": [2, 3, 4], "per_channel": false}}})"), HasSubstr("one scale"));
+  EXPECT_THAT(error(R"({"sites": {"image": {"channel_bits": [2]}}})"), HasSubstr("'image': an activation has one width"));
 }
 
 TEST(SiteBits, APlanForAnUnknownSiteNamesItsLineAndTheNearestSite) {

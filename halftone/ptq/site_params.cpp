@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "halftone/base/ordered_parallel.h"
+#include "halftone/export/weight_only.h"
 
 namespace halftone {
 namespace {
@@ -38,8 +39,24 @@ QuantParams params_of(const Site& site, Range range, int bits, const Profile& pr
 // Products that one output of a weighted node sums.
 int64_t products_of(const Tensor& weight, int axis) {
   const int64_t channels = axis < 0 ? 1 : weight.shape()[static_cast<size_t>(axis)];
-
   return std::max<int64_t>(1, weight.count() / std::max<int64_t>(1, channels));
+}
+
+// The grid of a weight site without its scales.
+QuantParams grid_of(const Site& site, const QuantSpec& spec, const Profile& profile, bool full_range) {
+  auto width = [&](int bits) {
+    const bool is_affine = spec.scheme == Scheme::kAffine;
+    return Width{bits, site.is_weight_only ? float_weight_codes(bits, is_affine) : weight_codes(profile, bits, full_range)};
+  };
+  QuantParams grid{{}, {}, spec.per_channel.value_or(true) ? site.axis : -1, spec.bits, width(spec.bits).range};
+  if (site.is_weight_only && site.narrow_obstacle.empty() && spec.group.value_or(0)) {
+    grid.axis = 1 - site.axis;  // of a matrix: that of the input channels
+    grid.block_size = *spec.group;
+  }
+  std::vector<Width> widths;
+  for (int bits : spec.channel_bits) widths.push_back(width(bits));
+  if (!widths.empty()) set_channel_widths(grid, std::move(widths));
+  return grid;
 }
 
 }  // namespace
@@ -88,10 +105,10 @@ std::map<std::string, QuantTensor> quantize_weights(const Graph& graph, const Pl
     const Tensor& weight = graph.initializers.at(site.name);
     const QuantSpec& spec = specs.at(site.name);
     const Node& node = graph.nodes[static_cast<size_t>(site.node)];
-    const CodeRange codes = weight_codes(profile, spec.bits, full_range);
-    const WeightScale how = spec.bits >= 8 ? method.weights_at_8_bits : method.weights_below;
-    const int axis = spec.per_channel.value_or(true) ? site.axis : -1;
-    QuantParams params = weight_params(weight, axis, spec.bits, codes, how, site.name);
+    const WeightRule rule{.at_8_bits = method.weights_at_8_bits,
+                          .below = method.weights_below,
+                          .is_affine = spec.scheme == Scheme::kAffine};
+    QuantParams params = fitted(grid_of(site, spec, profile, full_range), weight, rule, site.name);
     const auto input = activations.find(node.inputs[0]);
     const Tensor* bias = graph.constant(node.input(2));
     if (input != activations.end() && bias)

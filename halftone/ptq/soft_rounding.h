@@ -16,12 +16,12 @@ namespace halftone {
 
 class SoftRounding {
  public:
-  // weight: float32. params: of its quantization, symmetric; the scales stay as they are.
+  // weight: float32. params: of its quantization; scales and zero points stay as they are, codes within each channel's own range.
   SoftRounding(const Tensor& weight, const QuantParams& params);
 
   // V, [shape of the weight], requires a gradient. At first soft_weight() equals the weight where it does not saturate.
   const at::Tensor& variable() const { return variable_; }
-  // s * clamp(floor(W/s) + h(V), qmin, qmax), eq. 22, with h(V) = clamp(1.2 sigmoid(V) - 0.1, 0, 1), eq. 23.
+  // s * clamp(floor(W/s) + h(V), qmin - z, qmax - z), eq. 22, with h(V) = clamp(1.2 sigmoid(V) - 0.1, 0, 1), eq. 23.
   at::Tensor soft_weight() const;
   // sum (1 - |2 h(V) - 1|^beta), eq. 24: 0 where every h is 0 or 1.
   at::Tensor regularizer(double beta) const;
@@ -35,7 +35,8 @@ class SoftRounding {
 
   Shape shape_;
   QuantParams params_;
-  at::Tensor scale_;  // broadcasts over the weight
+  // Broadcast over the weight: scales, and the ends of the codes without zero point.
+  at::Tensor scale_, low_, high_;
   at::Tensor floor_;  // floor(W/s)
   at::Tensor variable_;
 };

@@ -23,6 +23,39 @@ TEST(SoftRounding, StartsAtTheWeight) {
   EXPECT_TRUE(at::allclose(soft, to_torch(weight), 1e-5, 1e-6));
 }
 
+TEST(SoftRounding, KeepsEachChannelWithinItsOwnCodes) {
+  const Tensor weight = Tensor::of<float>({4, 9}, random_values(36, 7));
+  QuantParams grid{{}, {}, 0, 8, {}};
+  set_channel_widths(grid, {{1, {-1, 1}}, {2, {-2, 1}}, {3, {-4, 3}}, {8, {-64, 64}}});
+  QuantParams params = fitted(grid, weight, {}, "w");
+  for (float& scale : params.scales) scale /= 3;  // most weights saturate
+  SoftRounding rounding(weight, params);
+  {
+    const at::NoGradGuard no_grad;
+    at::Tensor v = rounding.variable();
+    v.copy_(at::randn(v.sizes()));
+  }
+  const auto codes = rounding.hard().codes;
+  const auto soft = from_torch(rounding.soft_weight().detach()).to_vector<float>();
+  const auto values = weight.to_vector<float>();
+  for (size_t i = 0; i < codes.size(); ++i) {
+    const auto [bits, range] = params.channels[i / 9];
+    EXPECT_GE(codes[i], range.qmin);
+    EXPECT_LE(codes[i], range.qmax);
+    if (bits == 1) {
+      EXPECT_EQ(codes[i], values[i] < 0 ? -1 : 1);
+      EXPECT_EQ(soft[i], static_cast<float>(codes[i]) * params.scales[0]);
+    }
+  }
+}
+
+TEST(SoftRounding, BlocksWithZeroPointsRoundAsQuantizeTensorDoes) {
+  const Tensor weight = Tensor::of<float>({10, 4}, random_values(40, 8));
+  const QuantParams params = fitted({{}, {}, 0, 4, {-8, 7}, {}, 4}, weight, {.is_affine = true}, "w");
+  const SoftRounding rounding(weight, params);
+  EXPECT_EQ(rounding.hard().codes, quantize_tensor(weight, params, "w").codes);
+}
+
 TEST(SoftRounding, RegularizerIsOneAtAHalfAndZeroAtTheEnds) {
   const Tensor weight = Tensor::of<float>({3}, {0.5f, 0.25f, 1.5f});
   SoftRounding rounding(weight, {{1.0f}, {0}, -1, 4, kFourBits});

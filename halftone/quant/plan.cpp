@@ -27,6 +27,18 @@ int bits_of(const json& value) {
   return static_cast<int>(bits);
 }
 
+int channel_bits_of(const json& value) {
+  const bool is_width = value.is_number_integer() && value.get<int64_t>() >= 1 && value.get<int64_t>() <= 8;
+  if (!is_width) throw Error("channel_bits must be whole numbers, 1 to 8; found ", value.dump());
+  return value.get<int>();
+}
+
+int group_of(const json& value) {
+  if (!value.is_number_integer() || value.get<int64_t>() < 0 || value.get<int64_t>() > 1 << 30)
+    throw Error("group must be a whole number of input channels, or 0 for none; found ", value.dump());
+  return value.get<int>();
+}
+
 void read_range(const json& value, QuantSpec& spec) {
   if (!value.is_array() || value.size() != 2 || !value[0].is_number() || !value[1].is_number())
     throw Error("range must be two numbers, like [0, 3.5]; found ", value.dump());
@@ -64,9 +76,11 @@ QuantSpec read_spec(const json& value) {
                                     "; known are affine, symmetric, binary, ternary, power_of_two, codebook");
     } else if (key == "channel_bits") {
       if (!entry.is_array()) throw Error("channel_bits must be an array; found ", entry.dump());
-      for (const auto& bits : entry) spec.channel_bits.push_back(bits_of(bits));
+      for (const auto& bits : entry) spec.channel_bits.push_back(channel_bits_of(bits));
+    } else if (key == "group") {
+      spec.group = group_of(entry);
     } else {
-      throw Error("unknown key '", key, "'; known are bits, scheme, per_channel, signed, range, channel_bits");
+      throw Error("unknown key '", key, "'; known are bits, scheme, per_channel, signed, range, channel_bits, group");
     }
   }
   return spec;
@@ -137,6 +151,7 @@ std::string to_json(const QuantPlan& plan) {
     if (spec.per_channel) entry["per_channel"] = *spec.per_channel;
     if (spec.is_signed) entry["signed"] = *spec.is_signed;
     if (spec.range_min && spec.range_max) entry["range"] = {*spec.range_min, *spec.range_max};
+    if (spec.group) entry["group"] = *spec.group;
     if (!spec.channel_bits.empty()) entry["channel_bits"] = spec.channel_bits;
     sites[site] = entry.size() == 1 ? nlohmann::ordered_json(spec.bits) : entry;
   }

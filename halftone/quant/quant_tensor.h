@@ -4,6 +4,7 @@
 //   Tensor back = dequantize_tensor(q);
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -19,17 +20,31 @@ struct QuantTensor {
   QuantParams params;
 };
 
-// Calls visit(first, count, channel) for each run of consecutive elements that lie in one channel of `axis`; one run with
-// channel 0 where axis is -1. Throws Error where the axis is out of range.
+// Shape of the scales of a tensor: [], [channels], or its own with ceil(size / block_size) at the axis of blocks. Throws Error where the
+// axis is out of range.
+Shape scale_shape(const Shape& tensor, const QuantParams& params);
+
+// Calls visit(first, count, scale) for each run of consecutive elements that share the scale at that position. Throws Error as
+// scale_shape().
 template <typename Visit>
-void each_channel_run(const Shape& shape, int axis, const Visit& visit) {
+void each_scale_run(const Shape& shape, const QuantParams& params, const Visit& visit) {
+  scale_shape(shape, params);
   const auto total = static_cast<size_t>(element_count(shape));
-  if (axis < 0) return total ? visit(size_t{0}, total, size_t{0}) : void();
-  if (axis >= static_cast<int>(shape.size()))
-    throw Error("per-channel axis ", axis, " is out of range for shape ", to_string(shape));
-  const auto inner = static_cast<size_t>(strides_of(shape)[static_cast<size_t>(axis)]);
-  const auto channels = static_cast<size_t>(shape[static_cast<size_t>(axis)]);
-  for (size_t first = 0; first < total; first += inner) visit(first, inner, first / inner % channels);
+  if (total == 0) return;
+  if (params.axis < 0) return visit(size_t{0}, total, size_t{0});
+  const auto inner = static_cast<size_t>(strides_of(shape)[static_cast<size_t>(params.axis)]);
+  const auto size = static_cast<size_t>(shape[static_cast<size_t>(params.axis)]);
+  if (params.block_size == 0) {
+    for (size_t first = 0; first < total; first += inner) visit(first, inner, first / inner % size);
+    return;
+  }
+  const auto block = static_cast<size_t>(params.block_size);
+  const size_t blocks = (size + block - 1) / block;
+  const size_t step = inner == 1 ? block : 1;  // blocks of the last axis are runs
+  for (size_t outer = 0; outer < total / (size * inner); ++outer)
+    for (size_t k = 0; k < size; k += step)
+      for (size_t i = 0; i < inner; ++i)
+        visit((outer * size + k) * inner + i, std::min(step, size - k), (outer * blocks + k / block) * inner + i);
 }
 
 // weight: float32. One bit gives the codes -1 and 1 by sign, 1 for 0. Throws Error naming `name` where a value is not finite or the scales do not fit the shape.

@@ -35,6 +35,25 @@ CodeRange full_range(int bits, bool is_signed) {
   return {0, static_cast<int32_t>((1u << bits) - 1)};
 }
 
+double QuantParams::mean_bits() const {
+  if (channels.empty()) return bits;
+  double total = 0;
+  for (const Width& width : channels) total += width.bits;
+  return total / static_cast<double>(channels.size());
+}
+
+void set_channel_widths(QuantParams& params, std::vector<Width> widths) {
+  params.bits = widths.at(0).bits;
+  params.range = widths[0].range;
+  params.channels.clear();
+  const bool differ = std::ranges::any_of(widths, [&](const Width& width) { return width != widths[0]; });
+  for (const Width& width : widths) {
+    params.bits = std::max(params.bits, width.bits);
+    params.range = {std::min(params.range.qmin, width.range.qmin), std::max(params.range.qmax, width.range.qmax)};
+  }
+  if (differ) params.channels = std::move(widths);
+}
+
 QuantParams affine_params(float low, float high, int bits, CodeRange range) {
   low = std::min(low, 0.0f);
   high = std::max(high, 0.0f);

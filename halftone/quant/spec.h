@@ -22,23 +22,42 @@ struct QuantSpec {
   std::optional<bool> is_signed;         // likewise
   std::optional<float> range_min;        // fixed range; both or none
   std::optional<float> range_max;
-  std::vector<int> channel_bits;         // bits of each channel, where they differ; empty otherwise
+  std::vector<int> channel_bits;         // bits of each output channel of a weight, 1..8; empty: all have `bits`
+  std::optional<int> group = {};         // weight-only: input channels that share a scale; 0: all
 
   bool is_float() const { return bits == 32; }
   bool operator==(const QuantSpec&) const = default;
 };
 
-// Scale and zero point of a tensor (one value) or of each channel along `axis`, and the codes that it may use.
+// The codes of a width: all of its type, or fewer (binary: -1 and 1).
+struct Width {
+  int bits = 8;
+  CodeRange range;
+  bool operator==(const Width&) const = default;
+};
+
+// Scale and zero point of a tensor (one value), of each channel along `axis`, or of each block; and the codes that it may use.
 struct QuantParams {
   std::vector<float> scales;         // > 0, finite
   std::vector<int32_t> zero_points;  // as many
   int axis = -1;                     // -1: one scale for the tensor
-  int bits = 8;
-  CodeRange range;
+  int bits = 8;                      // the most of any channel
+  CodeRange range;                   // of all channels together
+  std::vector<Width> channels = {};  // of each channel, where they differ; empty otherwise
+  // Above 0: so many consecutive elements along `axis`, at each index of the other axes, share a scale; the last block of an axis may be
+  // shorter. Scales lie row-major in scale_shape() (quant_tensor.h).
+  int64_t block_size = 0;
 
-  bool is_per_channel() const { return axis >= 0; }
+  bool is_per_channel() const { return axis >= 0 && block_size == 0; }
+  // Of the scale at this position.
+  Width width_at(size_t scale) const { return channels.empty() ? Width{bits, range} : channels[scale]; }
+  // Bits of an element, on average: channels have equally many.
+  double mean_bits() const;
   bool operator==(const QuantParams&) const = default;
 };
+
+// Gives `params` a width for each channel: a plain one where all are equal.
+void set_channel_widths(QuantParams& params, std::vector<Width> widths);
 
 // Codes of a signed type of `bits` (two's complement, [-2^(b-1), 2^(b-1)-1]) or an unsigned one ([0, 2^b - 1]).
 CodeRange full_range(int bits, bool is_signed);

@@ -9,10 +9,11 @@
 namespace halftone {
 namespace {
 
-double squared_error(std::span<const float> values, float scale, CodeRange range) {
+// Of a symmetric weight's scales, or with its zero point.
+double squared_error(std::span<const float> values, float scale, CodeRange range, int32_t zero_point = 0) {
   double total = 0;
   for (float x : values) {
-    const double error = static_cast<double>(x) - dequantize(quantize(x, scale, 0, range), scale, 0);
+    const double error = static_cast<double>(x) - dequantize(quantize(x, scale, zero_point, range), scale, zero_point);
     total += error * error;
   }
   return total;
@@ -56,21 +57,51 @@ float scale_of(std::span<const float> values, int bits, CodeRange range, WeightS
   return std::max(1e-8f, least_error_scale(values, magnitude, range));
 }
 
+// Scale and zero point of the range of the values, or of the shrunk range with the least error.
+QuantParams affine_scale_of(std::span<const float> values, Width width, WeightScale how) {
+  const MinMax extremes = min_max(values);
+  QuantParams best = affine_params(extremes.min, extremes.max, width.bits, width.range);
+  if (how == WeightScale::kMinMax) return best;
+  double least = squared_error(values, best.scales[0], width.range, best.zero_points[0]);
+  for (int i = 99; i >= 20; --i) {
+    const float share = static_cast<float>(i) / 100.0f;
+    const QuantParams shrunk = affine_params(extremes.min * share, extremes.max * share, width.bits, width.range);
+    const double error = squared_error(values, shrunk.scales[0], width.range, shrunk.zero_points[0]);
+    if (error < least) least = error, best = shrunk;
+  }
+  return best;
+}
+
 }  // namespace
 
 QuantParams weight_params(const Tensor& weight, int axis, int bits, CodeRange range, WeightScale how,
                           std::string_view name) {
+  return fitted({{}, {}, axis, bits, range}, weight, {.at_8_bits = how, .below = how}, name);
+}
+
+QuantParams fitted(QuantParams grid, const Tensor& weight, const WeightRule& rule, std::string_view name) {
   const auto values = weight.to_vector<float>();
   require_finite(values, name);
-  const size_t channels = axis < 0 ? 1 : static_cast<size_t>(weight.shape().at(static_cast<size_t>(axis)));
-  std::vector<std::vector<float>> grouped(channels);
-  each_channel_run(weight.shape(), axis, [&](size_t first, size_t count, size_t channel) {
-    grouped[channel].insert(grouped[channel].end(), values.begin() + static_cast<int64_t>(first),
-                            values.begin() + static_cast<int64_t>(first + count));
+  const auto scales = static_cast<size_t>(element_count(scale_shape(weight.shape(), grid)));
+  std::vector<std::vector<float>> grouped(scales);
+  each_scale_run(weight.shape(), grid, [&](size_t first, size_t count, size_t scale) {
+    grouped[scale].insert(grouped[scale].end(), values.begin() + static_cast<int64_t>(first),
+                          values.begin() + static_cast<int64_t>(first + count));
   });
-  QuantParams params{{}, std::vector<int32_t>(channels, 0), axis, bits, range};
-  for (const auto& group : grouped) params.scales.push_back(scale_of(group, bits, range, how));
-  return params;
+  grid.scales.assign(scales, 1.0f);
+  grid.zero_points.assign(scales, 0);
+  for (size_t i = 0; i < scales; ++i) {
+    const Width width = grid.width_at(i);
+    const WeightScale how = width.bits >= 8 ? rule.at_8_bits : rule.below;
+    if (rule.is_affine) {
+      const QuantParams found = affine_scale_of(grouped[i], width, how);
+      grid.scales[i] = found.scales[0];
+      grid.zero_points[i] = found.zero_points[0];
+    } else {
+      grid.scales[i] = scale_of(grouped[i], width.bits, width.range, how);
+    }
+  }
+  return grid;
 }
 
 }  // namespace halftone

@@ -1,4 +1,4 @@
-// Scales of a weight: symmetric, one a tensor or one a channel.
+// Scales of a weight: one a tensor, a channel or a block; symmetric, or with zero points.
 #pragma once
 
 #include <string_view>
@@ -17,5 +17,15 @@ enum class WeightScale {
 // A channel of zeros gets scale 1. One bit is s * sign(w), whose best s is the mean magnitude, whatever `how`.
 QuantParams weight_params(const Tensor& weight, int axis, int bits, CodeRange range, WeightScale how,
                           std::string_view name);
+
+// How scales are found, by width.
+struct WeightRule {
+  WeightScale at_8_bits = WeightScale::kMinMax;
+  WeightScale below = WeightScale::kMinMax;
+  bool is_affine = false;  // 0 is a code, and the codes reach from the smallest to the largest value; 2 bits and more
+};
+
+// The same for channels of several widths and for blocks. grid: axis, blocks, bits and codes; its scales and zero points are replaced.
+QuantParams fitted(QuantParams grid, const Tensor& weight, const WeightRule& rule, std::string_view name);
 
 }  // namespace halftone

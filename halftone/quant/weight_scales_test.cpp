@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "halftone/base/rng.h"
 #include "halftone/quant/bit_packing.h"
@@ -56,12 +58,73 @@ TEST(WeightScales, ChannelsOfAnyAxisStandAlone) {
     const auto params = weight_params(weight, axis, 8, {-127, 127}, WeightScale::kMinMax, "w");
     ASSERT_EQ(params.scales.size(), static_cast<size_t>(weight.shape()[static_cast<size_t>(axis)]));
     std::vector<float> largest(params.scales.size(), 0);
-    each_channel_run(weight.shape(), axis, [&](size_t first, size_t count, size_t channel) {
+    each_scale_run(weight.shape(), params, [&](size_t first, size_t count, size_t channel) {
       for (size_t i = first; i < first + count; ++i)
         largest[channel] = std::max(largest[channel], std::fabs(weight.elements<float>()[i]));
     });
     for (size_t c = 0; c < largest.size(); ++c) EXPECT_FLOAT_EQ(params.scales[c], largest[c] / 127);
   }
+}
+
+TEST(WeightScales, ChannelsOfSeveralWidthsAreFittedAsIfAlone) {
+  const Tensor weight = random_weight({8, 3, 3}, 10);
+  std::vector<Width> widths;
+  for (int bits = 1; bits <= 8; ++bits) widths.push_back({bits, bits == 1 ? CodeRange{-1, 1} : full_range(bits, true)});
+  QuantParams grid{{}, {}, 0, 8, {}};
+  set_channel_widths(grid, widths);
+  EXPECT_EQ(grid.mean_bits(), 4.5);
+  const WeightRule rule{.at_8_bits = WeightScale::kMinMax, .below = WeightScale::kMse};
+  const QuantTensor together = quantize_tensor(weight, fitted(grid, weight, rule, "w"), "w");
+  for (size_t c = 0; c < 8; ++c) {
+    const auto values = weight.to_vector<float>();
+    const Tensor slice = Tensor::of<float>({9}, {values.begin() + static_cast<int64_t>(c * 9), values.begin() + static_cast<int64_t>(c * 9 + 9)});
+    const auto how = widths[c].bits == 8 ? WeightScale::kMinMax : WeightScale::kMse;
+    const QuantTensor alone = quantize_tensor(slice, weight_params(slice, -1, widths[c].bits, widths[c].range, how, "w"), "w");
+    EXPECT_EQ(alone.params.scales[0], together.params.scales[c]) << widths[c].bits << " bits";
+    for (size_t i = 0; i < 9; ++i) EXPECT_EQ(alone.codes[i], together.codes[c * 9 + i]);
+  }
+}
+
+// The elements of one block, by the definition: index / block along the axis, the same index along all others.
+TEST(WeightScales, BlocksOfAnyAxisAreFittedAsIfAlone) {
+  const Shape shape{5, 4, 7};
+  const Tensor weight = random_weight(shape, 12);
+  const auto values = weight.to_vector<float>();
+  for (int axis : {0, 1, 2})
+    for (const bool is_affine : {false, true}) {
+      const QuantParams grid{{}, {}, axis, 4, {-8, 7}, {}, 3};
+      const QuantTensor blocked = quantize_tensor(weight, fitted(grid, weight, {.below = WeightScale::kMse, .is_affine = is_affine}, "w"), "w");
+      const auto back = dequantize_tensor(blocked).to_vector<float>();
+      const Shape scales = scale_shape(shape, blocked.params);
+      EXPECT_EQ(scales[static_cast<size_t>(axis)], (shape[static_cast<size_t>(axis)] + 2) / 3);
+      std::map<int64_t, std::vector<size_t>> members;
+      for (size_t i = 0; i < values.size(); ++i) {
+        const auto at = static_cast<int64_t>(i);
+        std::array<int64_t, 3> index{at / 28, at / 7 % 4, at % 7};
+        index[static_cast<size_t>(axis)] /= 3;
+        members[(index[0] * scales[1] + index[1]) * scales[2] + index[2]].push_back(i);
+      }
+      ASSERT_EQ(members.size(), blocked.params.scales.size());
+      for (const auto& [scale, elements] : members) {
+        std::vector<float> part;
+        for (size_t i : elements) part.push_back(values[i]);
+        const Tensor alone = Tensor::of<float>({static_cast<int64_t>(part.size())}, part);
+        const QuantParams params = fitted({{}, {}, -1, 4, {-8, 7}}, alone, {.below = WeightScale::kMse, .is_affine = is_affine}, "w");
+        EXPECT_EQ(blocked.params.scales[static_cast<size_t>(scale)], params.scales[0]);
+        const auto expected = dequantize_tensor(quantize_tensor(alone, params, "w")).to_vector<float>();
+        for (size_t k = 0; k < elements.size(); ++k) EXPECT_EQ(back[elements[k]], expected[k]) << "axis " << axis;
+      }
+    }
+}
+
+TEST(WeightScales, ZeroPointsSpendAllCodesOnOneSidedValues) {
+  Rng rng(13);
+  std::vector<float> values(256);
+  for (float& x : values) x = static_cast<float>(rng.uniform());
+  const Tensor weight = Tensor::of<float>({256}, values);
+  const QuantParams grid{{}, {}, -1, 4, {-8, 7}};
+  const auto affine = fitted(grid, weight, {.is_affine = true}, "w"), symmetric = fitted(grid, weight, {}, "w");
+  EXPECT_LT(mean_squared_error(weight, affine), 0.3 * mean_squared_error(weight, symmetric));
 }
 
 TEST(WeightScales, DeadChannelsGetScaleOneAndBadOnesTheirName) {

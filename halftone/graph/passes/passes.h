@@ -31,6 +31,9 @@ void absorb_padding(Graph& graph);
 // ReduceMean over all spatial axes becomes GlobalAveragePool, which runtimes quantize (with a Flatten where keepdims is 0).
 void use_global_pooling(Graph& graph);
 
+// Max with a constant 0 becomes Relu, Min of a Max, with constants, Clip: what else looks for activations knows these.
+void use_activations(Graph& graph);
+
 // Drops nodes and initializers that no output depends on.
 void remove_dead_code(Graph& graph);
 

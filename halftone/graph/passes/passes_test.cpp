@@ -66,6 +66,29 @@ void expect_same_function(const Graph& a, const Graph& b, float tolerance) {
   }
 }
 
+TEST(Passes, MaxAndMinBecomeReluAndClip) {
+  Graph graph;
+  graph.inputs = {value("image", {{-1, "batch"}, Dim::of(3), Dim::of(8), Dim::of(8)})};
+  graph.outputs = {value("y", {})};
+  graph.outputs[0].type.shape = std::nullopt;
+  for (const auto& [name, constant] : {std::pair{"zero", 0.0f}, {"low", -0.25f}, {"high", 0.5f}})
+    graph.initializers[name] = Tensor::scalar<float>(constant);
+  graph.initializers["wide"] = random_tensor({3, 1, 1}, 1);
+  graph.nodes = {{.op_type = "Max", .inputs = {"image", "low"}, .outputs = {"a"}},
+                 {.op_type = "Min", .inputs = {"high", "a"}, .outputs = {"b"}},
+                 {.op_type = "Max", .inputs = {"zero", "b"}, .outputs = {"c"}},
+                 {.op_type = "Max", .inputs = {"c", "wide"}, .outputs = {"d"}},   // not one bound
+                 {.op_type = "Max", .inputs = {"image", "low"}, .outputs = {"e"}},  // read twice
+                 {.op_type = "Min", .inputs = {"e", "high"}, .outputs = {"f"}},
+                 {.op_type = "Sum", .inputs = {"d", "e", "f"}, .outputs = {"y"}}};
+  Graph changed = graph;
+  use_activations(changed);
+  std::vector<std::string> operators;
+  for (const Node& node : changed.nodes) operators.push_back(node.op_type);
+  EXPECT_EQ(operators, (std::vector<std::string>{"Clip", "Relu", "Max", "Max", "Min", "Sum"}));
+  expect_same_function(graph, changed, 0);
+}
+
 TEST(Passes, FoldingKeepsTheStatisticsOfBatchNormalization) {
   Graph graph = network();
   canonicalize(graph);

@@ -1,6 +1,8 @@
 // QuantizeLinear and DequantizeLinear: per tensor, per axis and blocked.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "halftone/nn/op.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/quant/numeric.h"
@@ -24,7 +26,8 @@ at::Tensor spread(const NnInputs& in, const at::Tensor& parameter, const at::Ten
   }
   if (block <= 0)
     throw Error("a scale of shape ", to_string(parameter.sizes().vec()), " needs a block_size");
-  return parameter.repeat_interleave(block, axis).narrow(axis, 0, x.size(axis));
+  const int64_t reach = std::min(block, std::max<int64_t>(1, x.size(axis)));  // a block may be longer than the axis
+  return parameter.repeat_interleave(reach, axis).narrow(axis, 0, x.size(axis));
 }
 
 // Storage type of the result, and the codes that it holds (4 and 2 bits are kept in 8 here).
