@@ -15,6 +15,9 @@ ROWS = [  # network, weight bits, activation bits, method, seeds, largest drop
     ("resnet20", 4, 4, "qdrop", SEEDS3, 1.0),
     ("resnet20", 3, 3, "qdrop", SEEDS3, 3.5),
     ("resnet20", 2, 4, "qdrop", (0,), 4.0),
+    ("resnet56", 4, 4, "qdrop", (0,), 1.0),
+    ("lite0", 8, 8, "auto", (0,), 1.0),
+    ("lite0", 4, 8, "qdrop", (0,), 4.0),
     ("resnet20", 4, 4, "brecq", (0,), None),
     ("resnet20", 3, 3, "brecq", (0,), None),
     ("resnet20", 2, 4, "brecq", (0,), None),
@@ -24,9 +27,6 @@ ROWS = [  # network, weight bits, activation bits, method, seeds, largest drop
     ("resnet20", 4, 4, "mse", (0,), None),
     ("resnet20", 3, 3, "mse", (0,), None),
     ("resnet20", 2, 4, "mse", (0,), None),
-    ("resnet56", 4, 4, "qdrop", (0,), 1.0),
-    ("lite0", 8, 8, "auto", (0,), 1.0),
-    ("lite0", 4, 8, "qdrop", (0,), 4.0),
 ]
 rows = Rows("ptq")
 

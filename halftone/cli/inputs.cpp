@@ -21,9 +21,9 @@ DataOptions::DataOptions(CLI::App& app, std::optional<size_t> default_limit) : l
                  "imagenet, cifar10 or FILE.json with resize, crop, interpolation, mean, std, color, layout; "
                  "by default what the model carries")
       ->type_name("NAME|FILE")->group(group);
-  app.add_option("--limit", limit_, default_limit ? "Samples, drawn by --seed, spread over the classes"
-                                                  : "Samples, drawn by --seed, spread over the classes; default all")
-      ->type_name("N")->check(at_least_one)->group(group)->capture_default_str();
+  const std::string all = default_limit ? std::to_string(*default_limit) : "all";
+  app.add_option("--limit", limit_, "Samples, drawn by --seed, spread over the classes; by default " + all)
+      ->type_name("N")->check(at_least_one)->group(group);
   app.add_flag("--skip-broken", skip_broken_, "Report and leave out images that cannot be read")->group(group);
 }
 

@@ -137,12 +137,24 @@ void run_reexport(const Options& options, Session& session) {
   session.finish();
 }
 
+// Options that say how to do what the method does not do.
+void warn_of_unused(const Options& options, const Run& run) {
+  const auto& method = Registry<PtqMethod>::get(options.quantize.method);
+  if (!options.max_drop.empty() && method.rungs.empty())
+    throw UsageError("--max-drop is for --method auto, which tries methods until it is met; ", method.name, " is one method");
+  const ReconstructionOptions& learning = options.quantize.reconstruction;
+  const bool is_given = learning.iterations || learning.batch || learning.rounding_weight > 0 || learning.uses_fisher;
+  if (is_given && method.walks.empty() && method.rungs.empty())
+    run.warning(text(method.name, " learns nothing: --iterations, --batch, --rounding-weight and --fisher do nothing"));
+}
+
 void run_quantize(Options options, const DataOptions& data_options, Session& session) {
   session.begin(options.model);
   Registry<PtqMethod>::get(options.quantize.method);
   Registry<Profile>::get(options.quantize.target);
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
   if (!options.bias_correction.empty()) options.quantize.bias_correction = bias_correction_named(options.bias_correction);
+  warn_of_unused(options, session.run());
   if (!options.max_drop.empty()) options.quantize.quality = parse_quality_target(options.max_drop);
   if (!options.save_encodings.empty() && options.quantize.group)
     throw UsageError("--save-encodings: encodings of weights in groups are not written; leave --group or --save-encodings out");

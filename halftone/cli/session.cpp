@@ -125,7 +125,8 @@ std::string Table::text() const {
   for (const auto& row : rows_) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const bool is_number = !row[i].empty() && (std::isdigit(static_cast<unsigned char>(row[i][0])) || row[i][0] == '-');
+      const size_t digit = row[i].find_first_not_of('-');
+      const bool is_number = digit <= 1 && std::isdigit(static_cast<unsigned char>(row[i][digit]));
       const std::string padding(widths[i] - row[i].size(), ' ');
       line += (i ? "  " : "") + (is_number ? padding + row[i] : row[i] + padding);
     }
