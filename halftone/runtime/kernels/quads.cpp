@@ -181,8 +181,8 @@ std::unique_ptr<ConvolutionKernel> make_long_quads(const Convolution& problem,
     steps += stretch.steps;
     flushes += stretch.is_flushed;
   }
-  reason =
-      walk.empty() ? "a step leaves 16 bits" : text("16-bit sums last ", steps / flushes, " steps");
+  reason = walk.empty() ? "a step leaves 16 bits"
+                        : text("sums stay in 16 bits for ", steps / flushes, " steps");
   if (walk.empty() || (flushes > 1 && steps / flushes < kFewestSteps)) return nullptr;
   return std::make_unique<DenseKernel>(problem,
                                        plan_of(problem, std::move(walk), 1, long_quad_tiles));
