@@ -42,6 +42,23 @@ Convolution random_convolution(Rng& rng) {
   return p;
 }
 
+// 3x3, 24 -> 20, every input at `most_input`; weights by element of a tap row.
+Convolution extreme(int most_input, const std::function<int(int64_t)>& weight) {
+  Convolution p;
+  p.window = {
+      .height = 3, .width = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+  p.inputs = 24;
+  p.outputs = 20;
+  p.most_input = most_input;
+  p.weights.resize(static_cast<size_t>(p.outputs * 9 * p.inputs));
+  for (size_t i = 0; i < p.weights.size(); ++i)
+    p.weights[i] = static_cast<int16_t>(weight(static_cast<int64_t>(i)));
+  p.bias.assign(20, 5);
+  p.multiplier.assign(20, 1e-4f);
+  p.output = {.scale = 1.0f, .zero_point = 100, .qmax = 255, .shift = 0};
+  return p;
+}
+
 // Every method that takes the problem gives the reference's bytes.
 void expect_all_methods_agree(const Convolution& problem, const Instance& instance,
                               const std::string& what, size_t* made = nullptr) {
@@ -69,21 +86,51 @@ TEST(Convolution, EveryMethodEqualsTheReferenceOnRandomProblems) {
   });
 }
 
-// 3x3, 24 -> 20, every input at `most_input`; weights by element of a tap row.
-Convolution extreme(int most_input, const std::function<int(int64_t)>& weight) {
-  Convolution p;
-  p.window = {
-      .height = 3, .width = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
-  p.inputs = 24;
-  p.outputs = 20;
-  p.most_input = most_input;
-  p.weights.resize(static_cast<size_t>(p.outputs * 9 * p.inputs));
-  for (size_t i = 0; i < p.weights.size(); ++i)
-    p.weights[i] = static_cast<int16_t>(weight(static_cast<int64_t>(i)));
-  p.bias.assign(20, 5);
-  p.multiplier.assign(20, 1e-4f);
-  p.output = {.scale = 1.0f, .zero_point = 100, .qmax = 255, .shift = 0};
-  return p;
+// Weights of one and two bits, ternary, and codebooks of other integers, with inputs of one to four
+// bits.
+TEST(Convolution, LookupsEqualTheReferenceForEveryFewLevels) {
+  const std::vector<std::vector<int16_t>> codebooks = {{-1, 1},        {-1, 0, 1}, {-2, -1, 0, 1},
+                                                       {-7, -1, 2, 9}, {3},        {-5, 4}};
+  on_every_target([&](const char* target) {
+    size_t made = 0;
+    for (uint64_t seed = 0; seed < 240; ++seed) {
+      Rng rng(seed, "few levels");
+      Convolution problem = random_convolution(rng);
+      if (problem.is_depthwise()) continue;
+      const auto& levels = codebooks[seed % codebooks.size()];
+      for (int16_t& weight : problem.weights) weight = levels[rng.below(levels.size())];
+      problem.most_input = (1 << pick(rng, 1, 4)) - 1;
+      const Instance instance(problem, 1, pick(rng, 1, 9), pick(rng, 1, 9), rng);
+      expect_all_methods_agree(problem, instance, text(target, ", seed ", seed));
+      std::string reason;
+      made += Registry<ConvolutionMethod>::get("lookup").make(problem, reason) != nullptr;
+    }
+    EXPECT_GT(made, 25u) << target;
+  });
+}
+
+// The largest entries at every step: byte sums are flushed just before they overflow.
+TEST(Convolution, LookupsFlushBeforeBytesOverflow) {
+  for (const auto& [low, high, most_input] :
+       {std::tuple{-2, 1, 3}, {-1, 1, 1}, {-1, 1, 3}, {-1, 1, 15}, {-2, 1, 1}})
+    for (const int weight : {low, high}) {
+      Convolution problem = extreme(most_input, [&, first = low, second = high](int64_t i) {
+        return i == 0 ? first + second - weight : weight;
+      });
+      problem.outputs = 64;
+      problem.inputs = 24;
+      problem.weights.resize(64 * 9 * 24, static_cast<int16_t>(weight));
+      problem.bias.assign(64, 3);
+      problem.multiplier.assign(64, 0.01f);
+      on_every_target([&, most = most_input](const char* target) {
+        Rng rng(1);
+        Instance instance(problem, 1, 5, 6, rng);
+        std::memset(instance.codes(), most, instance.input_layout().bytes());
+        expect_all_methods_agree(problem, instance, target);
+        std::string reason;
+        EXPECT_TRUE(Registry<ConvolutionMethod>::get("lookup").make(problem, reason)) << reason;
+      });
+    }
 }
 
 TEST(Convolution, EveryMethodEqualsTheReferenceAtTheExtremes) {

@@ -26,15 +26,16 @@ DenseKernel::DenseKernel(const Convolution& problem, const DensePlan& plan)
       groups_(problem.groups),
       group_inputs_(problem.group_inputs()),
       group_outputs_(problem.group_outputs()),
-      lanes_(plan.lanes),
       step_elements_(plan.step_elements),
       step_bytes_(plan.step_bytes),
       output_(problem.output),
       gives_float_(problem.gives_float),
       tile_(plan.tile),
-      walk_(plan.walk) {
-  blocks_.channels = 2 * lanes_;
-  blocks_.count = (group_outputs_ + blocks_.channels - 1) / blocks_.channels;
+      walk_(plan.walk),
+      block_(plan.block),
+      blocks_((group_outputs_ + block_ - 1) / block_),
+      tables_(plan.tables.size()) {
+  std::ranges::copy(plan.tables, reinterpret_cast<uint8_t*>(tables_.data()));
   macs_per_pixel_ = static_cast<uint64_t>(problem.outputs * window_.taps() * group_inputs_);
   pack(problem, plan);
 }
@@ -42,24 +43,27 @@ DenseKernel::DenseKernel(const Convolution& problem, const DensePlan& plan)
 void DenseKernel::pack(const Convolution& problem, const DensePlan& plan) {
   int64_t steps = 0;
   for (const Stretch& stretch : walk_) steps += stretch.steps * plan.parts;
-  block_weight_bytes_ = static_cast<size_t>(steps * blocks_.channels * plan.slot_bytes);
-  const auto blocks = static_cast<size_t>(groups_ * blocks_.count);
+  block_weight_bytes_ = static_cast<size_t>(steps * block_ * plan.slot_bytes);
+  const auto blocks = static_cast<size_t>(groups_ * blocks_);
   weights_ = AlignedBuffer(blocks * block_weight_bytes_);
-  bias_.resize(blocks * static_cast<size_t>(blocks_.channels));
+  bias_.resize(blocks * static_cast<size_t>(block_));
   multiplier_.resize(bias_.size());
   std::byte* at = weights_.data();
-  for (int64_t block = 0; block < groups_ * blocks_.count; ++block) {
-    const int64_t group = block / blocks_.count;
-    std::vector<int64_t> output_of_slot(static_cast<size_t>(blocks_.channels), -1);
-    for (int64_t c = 0; c < blocks_.channels; ++c) {
-      const int64_t in_group = block % blocks_.count * blocks_.channels + c;
+  for (int64_t block = 0; block < groups_ * blocks_; ++block) {
+    const int64_t group = block / blocks_;
+    std::vector<int64_t> output_of_slot(static_cast<size_t>(block_), -1);
+    for (int64_t c = 0; c < block_; ++c) {
+      const int64_t in_group = block % blocks_ * block_ + c;
       if (in_group >= group_outputs_) continue;
-      const int64_t output = group * group_outputs_ + in_group, slot = channel_slot(c, lanes_);
-      output_of_slot[static_cast<size_t>(slot)] = output;
-      bias_[static_cast<size_t>(block * blocks_.channels + slot)] =
-          problem.bias[static_cast<size_t>(output)];
-      multiplier_[static_cast<size_t>(block * blocks_.channels + slot)] =
-          problem.multiplier[static_cast<size_t>(output)];
+      const int64_t output = group * group_outputs_ + in_group;
+      const int64_t slot = channel_slot(c, plan.lanes);
+      output_of_slot[static_cast<size_t>(plan.weight_slot ? plan.weight_slot(c) : slot)] = output;
+      const auto at_slot = static_cast<size_t>(block * block_ + slot);
+      // Sums of 32 bits wrap around on the way and end where they should.
+      bias_[at_slot] =
+          static_cast<int32_t>(static_cast<uint32_t>(problem.bias[static_cast<size_t>(output)]) +
+                               static_cast<uint32_t>(plan.bias_offset));
+      multiplier_[at_slot] = problem.multiplier[static_cast<size_t>(output)];
     }
     for (const Stretch& stretch : walk_)
       for (int64_t part = stretch.first_step * plan.parts;
@@ -110,18 +114,19 @@ void DenseKernel::run_strip(const ConvolutionTask& task, const uint8_t* input,
   tile.high = static_cast<float>(output_.qmax - output_.zero_point);
   tile.zero_point = output_.zero_point;
   tile.gives_float = gives_float_;
+  tile.tables = reinterpret_cast<const uint8_t*>(tables_.data());
   for (int64_t group = 0; group < groups_; ++group)
-    for (int64_t block = 0; block < blocks_.count; ++block) {
-      const int64_t index = group * blocks_.count + block, channel = block * blocks_.channels;
+    for (int64_t block = 0; block < blocks_; ++block) {
+      const int64_t index = group * blocks_ + block, channel = block * block_;
       const int64_t first_input = image * task.input_layout.image_bytes() + group * group_inputs_;
       const int64_t first_output =
           image * task.output_layout.image_bytes() + group * group_outputs_ + channel;
       tile.input = input + first_input * step_bytes_ / step_elements_;
       tile.output = static_cast<uint8_t*>(task.output) + first_output * output_bytes;
       tile.weights = weights_.data() + static_cast<size_t>(index) * block_weight_bytes_;
-      tile.bias = bias_.data() + index * blocks_.channels;
-      tile.multiplier = multiplier_.data() + index * blocks_.channels;
-      tile.channels = std::min(blocks_.channels, group_outputs_ - channel);
+      tile.bias = bias_.data() + index * block_;
+      tile.multiplier = multiplier_.data() + index * block_;
+      tile.channels = std::min(block_, group_outputs_ - channel);
       tile_(tile);
     }
 }

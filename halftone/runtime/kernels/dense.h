@@ -14,7 +14,8 @@ namespace halftone::runtime {
 
 struct DensePlan {
   std::vector<Stretch> walk;
-  int64_t lanes = 4;          // 32-bit sums in a vector; a block has two vectors
+  int64_t lanes = 4;          // 32-bit sums in a vector
+  int64_t block = 8;          // channels of a block, a multiple of 2 * lanes
   int64_t step_elements = 4;  // inputs that one step multiplies
   int64_t step_bytes = 4;     // what they take in the prepared input
   int64_t parts = 1;          // a step's weights stand part by part, each over all slots
@@ -22,6 +23,10 @@ struct DensePlan {
   // Writes the weights of one output (-1: none) for one part of a step, counted over the whole row.
   std::function<void(int64_t output, const TapRow& row, int64_t part, std::byte* slot)> pack;
   void (*tile)(const TileTask&) = nullptr;
+  // Where a channel's weights stand in a part; left out: at channel_slot(), as its bias does.
+  std::function<int64_t(int64_t channel)> weight_slot = {};
+  int32_t bias_offset = 0;           // added to every bias
+  std::vector<uint8_t> tables = {};  // given to the tile function
 };
 
 class DenseKernel : public ConvolutionKernel {
@@ -38,25 +43,23 @@ class DenseKernel : public ConvolutionKernel {
   virtual const uint8_t* prepared_input(const ConvolutionTask& task) const { return task.input; }
 
  private:
-  struct Blocks {  // of one group
-    int64_t count = 0, channels = 0;
-  };
   void pack(const Convolution& problem, const DensePlan& plan);
   void run_strip(const ConvolutionTask& task, const uint8_t* input, int64_t strip) const;
   int64_t strips_per_image() const { return (pixels_ + strip_pixels_ - 1) / strip_pixels_; }
 
   Window window_;
-  int64_t groups_, group_inputs_, group_outputs_, lanes_, step_elements_, step_bytes_;
+  int64_t groups_, group_inputs_, group_outputs_, step_elements_, step_bytes_;
   CodeType output_;
   bool gives_float_;
   void (*tile_)(const TileTask&);
   std::vector<Stretch> walk_;
-  Blocks blocks_;
+  int64_t block_, blocks_;  // channels of a block, blocks of a group
   size_t block_weight_bytes_ = 0;
   uint64_t macs_per_pixel_ = 0;
   AlignedBuffer weights_;          // by group, block, step and slot
   std::vector<int32_t> bias_;      // by group, block and slot
   std::vector<float> multiplier_;  // by group, block and slot
+  AlignedBuffer tables_;
   // Final layouts.
   std::vector<TapRun> runs_;
   std::vector<int32_t> input_offsets_, output_offsets_;  // by pixel of an image

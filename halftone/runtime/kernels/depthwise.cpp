@@ -132,6 +132,7 @@ class DepthwiseKernel : public ConvolutionKernel {
                           .weights = weights_.data() + static_cast<size_t>(block) * block_bytes_,
                           .bias = bias_.data() + channel,
                           .multiplier = multiplier_.data() + channel,
+                          .tables = nullptr,
                           .low = static_cast<float>(-output_.zero_point),
                           .high = static_cast<float>(output_.qmax - output_.zero_point),
                           .zero_point = output_.zero_point,

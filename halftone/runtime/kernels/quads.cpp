@@ -136,6 +136,7 @@ DensePlan plan_of(const Convolution& problem, std::vector<Stretch> walk, int64_t
                   void (*tile)(const TileTask&)) {
   DensePlan plan{.walk = std::move(walk),
                  .lanes = HWY_DYNAMIC_DISPATCH(IntLanes)(),
+                 .block = 2 * HWY_DYNAMIC_DISPATCH(IntLanes)(),
                  .step_elements = 4 * quads,
                  .step_bytes = 4 * quads,
                  .parts = quads,

@@ -28,15 +28,18 @@ struct TileTask {
   const void* weights;      // of the block
   const int32_t* bias;      // of the block, by slot
   const float* multiplier;  // of the block, by slot
+  const uint8_t* tables;    // of kernels that look products up
   float low, high;          // what float sums are clamped to, zero point not yet added
   int32_t zero_point;
   int64_t channels;  // of the block that are written
   bool gives_float;
 };
 
-// Where channel c of a block stands among its sums: two vectors of `lanes` 32-bit sums.
+// Where channel c of a block stands among its sums: two vectors of `lanes` 32-bit sums; a block of
+// more channels is several of these, one after another.
 inline int64_t channel_slot(int64_t c, int64_t lanes) {
-  return c / 4 % 2 * lanes + c / 8 * 4 + c % 4;
+  const int64_t block = c / (2 * lanes), in_block = c % (2 * lanes);
+  return block * 2 * lanes + in_block / 4 % 2 * lanes + in_block / 8 * 4 + in_block % 4;
 }
 
 }  // namespace halftone::runtime

@@ -81,6 +81,7 @@ std::unique_ptr<ConvolutionKernel> make(const Convolution& problem, std::string&
   reason = "exact for any weights";
   DensePlan plan{.walk = whole_rows(problem, 2),
                  .lanes = HWY_DYNAMIC_DISPATCH(WordLanes)(),
+                 .block = 2 * HWY_DYNAMIC_DISPATCH(WordLanes)(),
                  .step_elements = 2,
                  .step_bytes = 4,
                  .parts = 1,
