@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace halftone::runtime {
 namespace {
@@ -76,6 +77,16 @@ bool set_weights(const WeightedNode& weighted, Convolution& problem, std::string
   return true;
 }
 
+void require_fit(const WeightedNode& weighted, int64_t channels) {
+  const bool are_groups = weighted.groups > 0 && weighted.inputs % weighted.groups == 0 &&
+                          weighted.outputs % weighted.groups == 0;
+  if (!are_groups || channels != weighted.inputs || weighted.outputs == 0 ||
+      static_cast<int64_t>(weighted.codes.size()) !=
+          weighted.outputs * weighted.window.taps() * (weighted.inputs / weighted.groups))
+    throw Error("a weight of ", weighted.codes.size(), " codes does not fit ", channels,
+                " inputs, ", weighted.outputs, " outputs and ", weighted.groups, " groups");
+}
+
 float weight_scale(const WeightedNode& weighted, int64_t output) {
   return weighted.weight
       .scales[weighted.weight.scales.size() == 1 ? 0 : static_cast<size_t>(output)];
@@ -121,49 +132,60 @@ bool fold_zero_point(int32_t zero_point, Convolution& problem, std::string& reas
   return true;
 }
 
+bool is_padded(const Window& window) {
+  return window.pad_top + window.pad_left + window.pad_bottom + window.pad_right > 0;
+}
+
+// The node in numbers; nullopt with the reason where they do not fit the kernels.
+std::optional<Convolution> problem_of(const LoadContext& context, const WeightedNode& weighted,
+                                      const CodedInput& input,
+                                      const std::optional<QuantizedOutput>& output,
+                                      std::string& reason) {
+  Convolution problem{.window = weighted.window,
+                      .groups = weighted.groups,
+                      .inputs = weighted.inputs,
+                      .outputs = weighted.outputs};
+  const int32_t border = is_padded(weighted.window) ? input.type.zero_point : 0;
+  problem.most_input = std::max(context.value(input.value).codes.qmax, border);
+  problem.gives_float = !output;
+  if (output) problem.output = output->type;
+  if (!set_weights(weighted, problem, reason) ||
+      !set_bias(context, weighted, input.type.scale, problem, reason) ||
+      !fold_zero_point(input.type.zero_point, problem, reason))
+    return std::nullopt;
+  for (int64_t o = 0; o < weighted.outputs; ++o) {
+    const float scale = weight_scale(weighted, o);
+    problem.multiplier.push_back(output ? multiplier(input.type.scale, scale, output->type.scale)
+                                        : input.type.scale * scale);
+  }
+  const int64_t bound = accumulator_bound(problem);
+  if (bound > std::numeric_limits<int32_t>::max())
+    return reason = text("a sum may reach ", bound, ", which 32 bits do not hold"), std::nullopt;
+  return problem;
+}
+
 }  // namespace
 
 std::unique_ptr<Layer> make_convolution_layer(LoadContext& context, const Node& node,
                                               const WeightedNode& weighted, std::string& reason) {
   const auto input = context.coded(node.input(0));
   if (!input) return reason = "its input is not codes of at most 8 bits", nullptr;
+  require_fit(weighted, context.value(input->value).layout.channels);
   const Window& window = weighted.window;
-  const bool is_padded =
-      window.pad_top + window.pad_left + window.pad_bottom + window.pad_right > 0;
-  if (is_padded && !context.can_widen(*input))
+  if (is_padded(window) && !context.can_widen(*input))
     return reason = "its input's zero is no code that padding could hold", nullptr;
-
-  const auto quantized = context.quantized_output(node);
-  Convolution problem{.window = window,
-                      .groups = weighted.groups,
-                      .inputs = weighted.inputs,
-                      .outputs = weighted.outputs};
-  problem.most_input =
-      std::max(context.value(input->value).codes.qmax, is_padded ? input->type.zero_point : 0);
-  problem.gives_float = !quantized;
-  if (quantized) problem.output = quantized->type;
-  if (!set_weights(weighted, problem, reason) ||
-      !set_bias(context, weighted, input->type.scale, problem, reason) ||
-      !fold_zero_point(input->type.zero_point, problem, reason))
-    return nullptr;
-  for (int64_t o = 0; o < weighted.outputs; ++o)
-    problem.multiplier.push_back(
-        quantized ? multiplier(input->type.scale, weight_scale(weighted, o), quantized->type.scale)
-                  : input->type.scale * weight_scale(weighted, o));
-  if (accumulator_bound(problem) > std::numeric_limits<int32_t>::max())
-    return reason =
-               text("a sum may reach ", accumulator_bound(problem), ", which 32 bits do not hold"),
-           nullptr;
+  const auto output = context.quantized_output(node);
+  const auto problem = problem_of(context, weighted, *input, output, reason);
+  if (!problem) return nullptr;
 
   auto layer = std::make_unique<ConvolutionLayer>(
-      problem.gives_float, choose_method(problem, context.options().use_reference));
+      problem->gives_float, choose_method(*problem, context.options().use_reference));
   context.widen(*input, window.pad_top, window.pad_left, window.pad_bottom, window.pad_right);
   layer->inputs = {input->value};
-  layer->outputs = {quantized ? context.add_codes(*quantized) : context.add_plain(node.outputs[0])};
-  const Value& output = context.value(layer->outputs[0]);
-  layer->macs =
-      static_cast<uint64_t>(layout_of(output.shape).pixels() * layout_of(output.shape).batch *
-                            weighted.outputs * window.taps() * problem.group_inputs());
+  layer->outputs = {output ? context.add_codes(*output) : context.add_plain(node.outputs.at(0))};
+  const Layout made = layout_of(context.value(layer->outputs[0]).shape);
+  layer->macs = static_cast<uint64_t>(made.batch * made.pixels() * weighted.outputs *
+                                      window.taps() * problem->group_inputs());
   return layer;
 }
 

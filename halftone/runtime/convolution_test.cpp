@@ -196,6 +196,35 @@ TEST(Convolution, LongSumsAreFlushedBeforeTheyLeave16Bits) {
   EXPECT_EQ(most, 9);
 }
 
+// Large enough to be split: the other problems here run on one thread whatever the pool has.
+TEST(Convolution, ThreadsShareLargeProblemsAndChangeNothing) {
+  for (const bool is_depthwise : {false, true}) {
+    Rng rng(5);
+    Convolution problem;
+    problem.window = {.height = 3,
+                      .width = 3,
+                      .stride_y = 1,
+                      .stride_x = 1,
+                      .pad_top = 1,
+                      .pad_left = 1,
+                      .pad_bottom = 1,
+                      .pad_right = 1};
+    problem.groups = is_depthwise ? 64 : 1;
+    problem.inputs = problem.outputs = 64;
+    problem.most_input = 3;
+    fill_randomly(problem, 2, rng);
+    const Instance instance(problem, 2, 19, 33, rng);
+    const std::vector<uint8_t> wanted = instance.reference(problem);
+    for (const auto& [name, method] : Registry<ConvolutionMethod>::all()) {
+      std::string reason;
+      const auto kernel = method.make(problem, reason);
+      if (!kernel) continue;
+      for (int threads : {1, 2, 3, 5})
+        EXPECT_EQ(instance.result(*kernel, problem, threads), wanted) << name << ", " << threads;
+    }
+  }
+}
+
 TEST(Convolution, RefusesSumsThat32BitsDoNotHold) {
   Convolution problem = extreme(255, [](int64_t) { return 255; });
   EXPECT_EQ(accumulator_bound(problem), 5 + int64_t{255} * 255 * 216);

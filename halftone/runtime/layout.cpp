@@ -6,7 +6,11 @@
 namespace halftone::runtime {
 namespace {
 
-constexpr int64_t kMostBytes = int64_t{1} << 31;
+// Positions are 32-bit numbers, and a hostile file must not ask for all memory: 64 M codes are an
+// image of 4,600 x 4,600 pixels.
+constexpr int64_t kMostElements = int64_t{1} << 26;
+constexpr int64_t kMostBytes = int64_t{1} << 30;
+constexpr int64_t kWidestBorder = 1 << 15;
 
 }  // namespace
 
@@ -20,6 +24,10 @@ void Layout::widen(int64_t top_rows, int64_t left_columns, int64_t bottom_rows,
   left = std::max(left, left_columns);
   bottom = std::max(bottom, bottom_rows);
   right = std::max(right, right_columns);
+  const bool is_too_wide = std::max({top, left, bottom, right}) > kWidestBorder;
+  if (is_too_wide || image_bytes() > kMostBytes / batch)
+    throw Error("padding of ", top_rows, ", ", left_columns, ", ", bottom_rows, ", ", right_columns,
+                " is too large for the native runtime");
 }
 
 Layout layout_of(const Shape& shape) {
@@ -32,7 +40,7 @@ Layout layout_of(const Shape& shape) {
   }
   layout.pitch = channel_pitch(layout.channels);
   const bool has_elements = std::ranges::all_of(shape, [](int64_t d) { return d > 0; });
-  if (!has_elements || element_count(shape) > kMostBytes / 8)
+  if (!has_elements || element_count(shape) > kMostElements)
     throw Error("a value of shape ", to_string(shape),
                 " is empty or too large for the native runtime");
   return layout;

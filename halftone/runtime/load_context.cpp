@@ -155,10 +155,10 @@ Tensor LoadContext::constant(const std::string& name) const {
 std::optional<QuantizedOutput> LoadContext::quantizer(int index, float low, float high) const {
   const Node& node = graph_.nodes[static_cast<size_t>(index)];
   const auto scale = tensor_scale(graph_, node);
-  auto range = code_range(graph_.type(node.outputs[0]).dtype);
+  auto range = code_range(graph_.type(node.outputs.at(0)).dtype);
   if (!scale || !range || node.int_or("saturate", 1) != 1 || node.has("precision"))
     return std::nullopt;
-  QuantizedOutput result{node.outputs[0], {}, {index}};
+  QuantizedOutput result{node.outputs.at(0), {}, {index}};
   const int clip = links_.only_consumer(result.name);
   if (clip >= 0 && narrow(graph_, graph_.nodes[static_cast<size_t>(clip)], *range)) {
     result.name = graph_.nodes[static_cast<size_t>(clip)].outputs[0];

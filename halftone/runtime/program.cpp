@@ -72,7 +72,7 @@ class Loader {
     const bool is_dequantizer = node.op_type == "DequantizeLinear" && node.domain.empty();
     if (is_dequantizer && is_constant(node)) return;  // its readers ask for it
     if (is_dequantizer) import_codes(node);
-    if (is_dequantizer && context_.coded(node.outputs[0])) return;  // a reader of codes
+    if (is_dequantizer && context_.coded(node.outputs.at(0))) return;  // a reader of codes
     if (node.op_type == "QuantizeLinear" && add_quantizer(node)) return;
     std::string reason = "no native kernel";
     if (const NativeOp* native =
@@ -82,7 +82,7 @@ class Loader {
   }
 
   void append(std::unique_ptr<Layer> layer, const Node& node) {
-    layer->name = node.name.empty() ? node.outputs[0] : node.name;
+    layer->name = node.name.empty() ? node.outputs.at(0) : node.name;
     if (layer->op.empty()) layer->op = node.op_type;
     program().weight_bytes += layer->weight_bytes();
     program().layers.push_back(std::move(layer));
@@ -90,8 +90,8 @@ class Loader {
 
   bool add_quantizer(const Node& node) {
     const auto output = context_.quantized_output(node);
-    if (!output || graph_.type(node.inputs[0]).dtype != DType::kFloat) return false;
-    const int from = plain(node.inputs[0]);
+    if (!output || graph_.type(node.input(0)).dtype != DType::kFloat) return false;
+    const int from = plain(node.input(0));
     const int to = context_.add_codes(*output);
     append(make_quantize_layer(from, to, context_.value(to)), node);
     return true;
@@ -99,12 +99,12 @@ class Loader {
 
   // Plain bytes that a DequantizeLinear reads (an input of the graph) become codes.
   void import_codes(const Node& node) {
-    const auto id = context_.find_plain(node.inputs[0]);
-    if (!id || context_.find_codes(node.inputs[0])) return;
+    const auto id = context_.find_plain(node.input(0));
+    if (!id || context_.find_codes(node.input(0))) return;
     const DType dtype = context_.value(*id).dtype;
     if (dtype != DType::kUint8 && dtype != DType::kInt8) return;
     const int to = context_.add_codes(
-        {node.inputs[0],
+        {node.input(0),
          {.scale = 1, .zero_point = 0, .qmax = 255, .shift = dtype == DType::kInt8 ? -128 : 0},
          {}});
     append(make_import_layer(*id, to, context_.value(to)), node);

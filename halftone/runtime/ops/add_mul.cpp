@@ -50,7 +50,7 @@ bool is_value_a_channel(const Shape& shape, const Shape& other) {
 std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string& reason) {
   auto a = context.coded(node.input(0)), b = context.coded(node.input(1));
   if (!a || !b) return reason = "an input is not codes of at most 8 bits", nullptr;
-  Shape left = context.shape(node.inputs[0]), right = context.shape(node.inputs[1]);
+  Shape left = context.shape(node.input(0)), right = context.shape(node.input(1));
   if (is_value_a_channel(left, right) && left != right && node.op_type != "Sub") {
     std::swap(a, b);
     std::swap(left, right);

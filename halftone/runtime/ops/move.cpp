@@ -108,7 +108,7 @@ std::optional<std::vector<Source>> trace(const LoadContext& context, const Node&
   int64_t next = 0;
   numbers.reserve(node.inputs.size() + 1);
   for (size_t i = 0; i < data_inputs(node); ++i) {
-    const Shape shape = context.shape(node.inputs[i]);
+    const Shape shape = context.shape(node.input(i));
     std::vector<int64_t> elements(static_cast<size_t>(element_count(shape)));
     offsets.push_back(next);
     for (int64_t& element : elements) element = next++;
@@ -119,7 +119,7 @@ std::optional<std::vector<Source>> trace(const LoadContext& context, const Node&
     if (i >= data_inputs(node)) {
       const bool is_pad_value = node.op_type == "Pad" && i == 2;
       numbers.push_back(is_pad_value ? Tensor::scalar<int64_t>(-1)
-                                     : context.constant(node.inputs[i]));
+                                     : context.constant(node.input(i)));
       if (!node.inputs[i].empty() && !numbers.back().defined()) return std::nullopt;
     }
     arguments.push_back(node.inputs[i].empty() ? nullptr : &numbers[i]);
@@ -150,12 +150,13 @@ float pad_value(const LoadContext& context, const Node& node) {
 std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string& reason) {
   std::vector<CodedInput> inputs;
   for (size_t i = 0; i < data_inputs(node); ++i) {
-    const auto input = context.coded(node.inputs[i]);
+    const auto input = context.coded(node.input(i));
     if (!input) return reason = "an input is not codes of at most 8 bits", nullptr;
     inputs.push_back(*input);
   }
   const auto output = context.quantized_output(node);
   if (!output) return reason = "its output is not quantized", nullptr;
+  layout_of(context.shape(output->name));  // refuses what is too large before it is traced
   auto sources = trace(context, node);
   if (!sources) return reason = "where its elements go is computed from data", nullptr;
   std::vector<CodeMap> maps;

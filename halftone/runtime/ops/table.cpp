@@ -43,7 +43,7 @@ std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string&
   for (int32_t q = 0; q < 256; ++q) values[static_cast<size_t>(q)] = input->type.value(q);
   std::vector<Tensor> tensors{Tensor::of<float>({1, 1, 256}, values)};
   for (size_t i = 1; i < node.inputs.size(); ++i) {
-    tensors.push_back(context.constant(node.inputs[i]));
+    tensors.push_back(context.constant(node.input(i)));
     if (!node.inputs[i].empty() && (!tensors.back().defined() || tensors.back().count() != 1))
       return reason = "it is not a function of one value", nullptr;
   }
