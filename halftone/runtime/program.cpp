@@ -14,6 +14,8 @@
 namespace halftone::runtime {
 namespace {
 
+constexpr int64_t kLargestDimension = 1 << 24;
+
 // The graph with every input's shape fixed.
 Model with_fixed_inputs(const Model& model, const LoadOptions& options) {
   Model fixed = model;
@@ -24,8 +26,12 @@ Model with_fixed_inputs(const Model& model, const LoadOptions& options) {
       for (int64_t dim : given->second) input.type.shape->push_back(Dim::of(dim));
     }
     if (!input.type.shape) continue;
-    for (Dim& dim : *input.type.shape)
+    for (Dim& dim : *input.type.shape) {
       if (!dim.known()) dim = Dim::of(1);
+      if (dim.value < 1 || dim.value > kLargestDimension)
+        throw Error("the input '", input.name, "' has the shape ", to_string(*input.type.shape),
+                    ": the native runtime takes dimensions of 1 to ", kLargestDimension);
+    }
   }
   // What the file says of shapes may hold symbols that no longer stand for anything.
   fixed.graph.value_types.clear();
