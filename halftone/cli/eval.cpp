@@ -11,7 +11,7 @@ namespace halftone::cli {
 namespace {
 
 struct Options {
-  std::string model, against, outputs;
+  std::string model, against, outputs, engine;
 };
 
 void run_eval(const Options& options, const DataOptions& data_options, Session& session) {
@@ -21,7 +21,7 @@ void run_eval(const Options& options, const DataOptions& data_options, Session& 
   std::optional<Model> original;
   if (!options.against.empty()) original = read_model(options.against);
 
-  EvaluateOptions how{.skip_broken = data_options.skips_broken()};
+  EvaluateOptions how{.engine = options.engine, .skip_broken = data_options.skips_broken()};
   if (!options.outputs.empty()) how.outputs = options.outputs;
   const Graph graph = prepare(model).graph;
   std::optional<Graph> original_graph;
@@ -59,6 +59,8 @@ std::function<void()> eval(CLI::App& app) {
   app.add_option("--against", options->against, "Also compare every output with this model's (SQNR)")->type_name("MODEL");
   app.add_option("--outputs", options->outputs, "Write the first output of every sample, in order, as .npy")
       ->type_name("FILE");
+  app.add_option("--engine", options->engine, "What runs the model: native (integers, as `run` does), reference, or by default the fastest simulation")
+      ->type_name("NAME");
   auto session = std::make_shared<Session>(app);
   set_example(app, "halftone eval resnet20.onnx --data cifar10/test --preprocess cifar10");
   return [=] { run_eval(*options, *data, *session); };

@@ -5,6 +5,7 @@
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/inspect_view.h"
+#include "halftone/cli/native.h"
 #include "halftone/cli/verb.h"
 #include "halftone/export/dequantize.h"
 #include "halftone/export/placement.h"
@@ -97,6 +98,23 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   }
 }
 
+// What the native runtime makes of the file: the kernel of every layer and why, and what computes in float.
+void show_native(const Model& model, nlohmann::ordered_json& facts) {
+  const runtime::Program program = runtime::load_program(model);
+  auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
+  auto& layers = facts["native_layers"] = nlohmann::ordered_json::array();
+  Table table({"native layer", "op", "kernel", "why"});
+  for (const auto& layer : program.layers) {
+    table.add({layer->name, layer->op, layer->kernel, layer->reason});
+    layers.push_back({{"name", layer->name}, {"op", layer->op}, {"kernel", layer->kernel}, {"reason", layer->reason}});
+    if (layer->is_float) floats.push_back({{"node", layer->name}, {"op", layer->op}, {"reason", layer->reason}});
+  }
+  facts["arena_bytes"] = program.arena_bytes;
+  facts["weight_bytes"] = program.weight_bytes;
+  std::cout << table.text() << "stays in float: " << floats.size() << " operators; values in " << format_bytes(program.arena_bytes)
+            << ", packed weights " << format_bytes(program.weight_bytes) << "\n";
+}
+
 void run_inspect(const Options& options, Session& session) {
   session.begin(options.model);
   const Model read = read_model(options.model);
@@ -136,7 +154,10 @@ void run_inspect(const Options& options, Session& session) {
             << format_bytes(stored_bytes) << ", ideal at these bits " << format_bytes(cost.ideal_bytes) << ", "
             << blocks.size() << " blocks\n";
 
-  show_sites(options, parts, quantization, facts);
+  if (options.target == "native")
+    show_native(read, facts);
+  else
+    show_sites(options, parts, quantization, facts);
   for (const auto& view : options.views) view(read, session);
   session.finish();
 }
@@ -144,7 +165,7 @@ void run_inspect(const Options& options, Session& session) {
 std::function<void()> inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_model_option(app, options->model);
-  app.add_option("--target", options->target, "Runtime that the quantized file is for: onnxruntime, openvino, tensorrt, compact")
+  app.add_option("--target", options->target, "Runtime that the quantized file is for: onnxruntime, openvino, tensorrt, compact; native: this tool's own, layer by layer")
       ->capture_default_str();
   app.add_flag("--sites", options->lists_sites, "List the names of the sites, which --fix and plans use");
   for (const auto& [name, view] : Registry<InspectView>::all()) options->views.push_back(view.setup(app));

@@ -65,7 +65,8 @@ size_t batch_size_for(const Graph& graph) {
 
 Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data, const EvaluateOptions& options,
                     const Run& run) {
-  const auto runner = best_executor().make(graph);
+  const Executor& engine = options.engine.empty() ? best_executor() : Registry<Executor>::get(options.engine);
+  const auto runner = engine.make(graph);
   const auto original_runner = original ? best_executor().make(*original) : nullptr;
   const LoadOptions how{.batch = batch_size_for(graph), .skip_broken = options.skip_broken};
   const auto lists = split_batches(all_samples(data), how.batch);

@@ -14,6 +14,7 @@
 namespace halftone {
 
 struct EvaluateOptions {
+  std::string engine = {};  // the Executor's name; empty: the fastest of the build. The original runs on the fastest one
   bool skip_broken = false;
   // Writes the first output of every sample, float32, in order, as .npy.
   std::optional<std::filesystem::path> outputs = {};

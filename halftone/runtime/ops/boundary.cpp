@@ -1,0 +1,124 @@
+#include "halftone/runtime/ops/boundary.h"
+
+namespace halftone::runtime {
+namespace {
+
+// Calls visit(plain element, byte of the code, count, bytes between codes) for every line of
+// elements that are consecutive in the plain tensor.
+template <typename Visit>
+void each_line(const Shape& shape, const Layout& layout, const Visit& visit) {
+  if (shape.size() != 4) {
+    for (int64_t row = 0; row < layout.width; ++row)
+      visit(row * layout.channels, layout.pixel(0, 0, row), layout.channels, int64_t{1});
+    return;
+  }
+  int64_t element = 0;
+  for (int64_t n = 0; n < layout.batch; ++n)
+    for (int64_t c = 0; c < layout.channels; ++c)
+      for (int64_t y = 0; y < layout.height; ++y, element += layout.width)
+        visit(element, layout.pixel(n, y, 0) + c, layout.width, layout.pitch);
+}
+
+class BoundaryLayer : public Layer {
+ public:
+  BoundaryLayer(const char* what, int input, int output, const Value& codes, int codes_id)
+      : codes_(codes), codes_id_(codes_id) {
+    op = kernel = what;
+    inputs = {input};
+    outputs = {output};
+  }
+  void prepare(std::span<const Value> values) override {
+    codes_.layout = values[static_cast<size_t>(codes_id_)].layout;
+  }
+
+ protected:
+  const Shape& shape() const { return codes_.shape; }
+  const Layout& layout() const { return codes_.layout; }
+  const CodeType& type() const { return codes_.codes; }
+
+  Value codes_;
+
+ private:
+  int codes_id_;
+};
+
+class QuantizeLayer : public BoundaryLayer {
+ public:
+  QuantizeLayer(int input, int output, const Value& codes)
+      : BoundaryLayer("QuantizeLinear", input, output, codes, output) {}
+  size_t scratch_bytes() const override {
+    return static_cast<size_t>(std::max(layout().width, layout().channels));
+  }
+  void run(const Context& context) const override {
+    const float* from = context.at<const float>(inputs[0]);
+    uint8_t* to = context.at<uint8_t>(outputs[0]);
+    auto* line = reinterpret_cast<uint8_t*>(context.scratch);
+    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+      quantize_values(std::span(from + element, static_cast<size_t>(count)), type().scale,
+                      type().zero_point, type().range(), line);
+      for (int64_t i = 0; i < count; ++i) to[at + i * step] = line[i];
+    });
+  }
+};
+
+class DequantizeLayer : public BoundaryLayer {
+ public:
+  DequantizeLayer(const CodedInput& input, int output, const Value& codes)
+      : BoundaryLayer("DequantizeLinear", input.value, output, codes, input.value) {
+    codes_.codes = input.type;
+  }
+  void run(const Context& context) const override {
+    const uint8_t* from = context.at<const uint8_t>(inputs[0]);
+    float* to = context.at<float>(outputs[0]);
+    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+      for (int64_t i = 0; i < count; ++i) to[element + i] = type().value(from[at + i * step]);
+    });
+  }
+};
+
+// The code in the file is the byte plus the shift, in either sign's representation.
+class ImportLayer : public BoundaryLayer {
+ public:
+  ImportLayer(int input, int output, const Value& codes)
+      : BoundaryLayer("import", input, output, codes, output) {}
+  void run(const Context& context) const override {
+    const uint8_t* from = context.at<const uint8_t>(inputs[0]);
+    uint8_t* to = context.at<uint8_t>(outputs[0]);
+    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+      for (int64_t i = 0; i < count; ++i)
+        to[at + i * step] = static_cast<uint8_t>(from[element + i] - type().shift);
+    });
+  }
+};
+
+class ExportLayer : public BoundaryLayer {
+ public:
+  ExportLayer(int input, int output, const Value& codes)
+      : BoundaryLayer("export", input, output, codes, input) {}
+  void run(const Context& context) const override {
+    const uint8_t* from = context.at<const uint8_t>(inputs[0]);
+    uint8_t* to = context.at<uint8_t>(outputs[0]);
+    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+      for (int64_t i = 0; i < count; ++i)
+        to[element + i] = static_cast<uint8_t>(from[at + i * step] + type().shift);
+    });
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> make_quantize_layer(int input, int output, const Value& codes) {
+  return std::make_unique<QuantizeLayer>(input, output, codes);
+}
+std::unique_ptr<Layer> make_dequantize_layer(const CodedInput& input, int output,
+                                             const Value& codes) {
+  return std::make_unique<DequantizeLayer>(input, output, codes);
+}
+std::unique_ptr<Layer> make_import_layer(int input, int output, const Value& codes) {
+  return std::make_unique<ImportLayer>(input, output, codes);
+}
+std::unique_ptr<Layer> make_export_layer(int input, int output, const Value& codes) {
+  return std::make_unique<ExportLayer>(input, output, codes);
+}
+
+}  // namespace halftone::runtime

@@ -1,0 +1,38 @@
+// A walk over the pixels of several values of one shape: the longest rows that are consecutive in
+// all of them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "halftone/base/thread_pool.h"
+#include "halftone/runtime/layout.h"
+
+namespace halftone::runtime {
+
+// Calls visit(offsets, pixels): byte of the first pixel in each layout, and how many follow.
+// Layouts share batch, height and width. Rows are split among the pool's threads.
+template <size_t kLayouts, typename Visit>
+void each_pixel_row(const std::array<const Layout*, kLayouts>& layouts, ThreadPool& pool,
+                    const Visit& visit) {
+  const Layout& first = *layouts[0];
+  const bool are_dense =
+      std::ranges::all_of(layouts, [](const Layout* layout) { return layout->is_dense(); });
+  if (are_dense) return visit(std::array<int64_t, kLayouts>{}, first.batch * first.pixels());
+  // A thread's start costs more than what it would save on little work.
+  constexpr int64_t kThreadedBytes = 1 << 18;
+  const auto rows = [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      std::array<int64_t, kLayouts> offsets;
+      for (size_t i = 0; i < kLayouts; ++i)
+        offsets[i] = layouts[i]->pixel(row / first.height, row % first.height, 0);
+      visit(offsets, first.width);
+    }
+  };
+  const int64_t count = first.batch * first.height;
+  if (count * first.row_bytes() < kThreadedBytes) return rows(0, count);
+  pool.parallel(count, rows);
+}
+
+}  // namespace halftone::runtime
