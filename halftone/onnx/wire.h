@@ -1,6 +1,8 @@
 // What the reader's parts share: walking over the fields of a message and keeping those that nobody reads.
 #pragma once
 
+// A field of another wire type than its tag promises is broken input, not a mistake of the caller: it is told in every build.
+#define protozero_assert(x) ((x) ? void() : throw protozero::unknown_pbf_wire_type_exception{})
 #include <protozero/pbf_message.hpp>
 
 #include <cstdint>
