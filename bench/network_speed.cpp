@@ -1,5 +1,7 @@
-// Time of Network against the same network written by hand in LibTorch, one thread, ResNet-20 at batches of 1 and 128.
-//   build/release/bench/network_speed            # exit 1 where Network takes more than 1.2 times as long
+// Time of Network against the same network written by hand in LibTorch, one thread, ResNet-20 at
+// batches of 1 and 128.
+//   build/release/bench/network_speed            # exit 1 where Network takes more than 1.2 times
+//   as long
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
@@ -21,7 +23,8 @@ constexpr double kMostTimes = 1.2;
 double milliseconds(const auto& work) {
   const auto begin = std::chrono::steady_clock::now();
   work();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
 }
 
 double median(std::vector<double> values) {
@@ -38,7 +41,10 @@ double compare(int64_t batch, int rounds, int repeats) {
   const Network network(graph);
   const at::Tensor image = at::randn({batch, 3, 32, 32});
   const double off =
-      (network.run({{"image", image}}).at("logits") - resnet20_by_hand(image, weights)).abs().max().item<double>();
+      (network.run({{"image", image}}).at("logits") - resnet20_by_hand(image, weights))
+          .abs()
+          .max()
+          .item<double>();
   if (off > 1e-3) throw Error("the two networks differ by ", off);
   std::vector<double> ours, theirs, ratios;
   for (int round = 0; round < rounds; ++round) {
@@ -51,8 +57,9 @@ double compare(int64_t batch, int rounds, int repeats) {
     ratios.push_back(ours.back() / theirs.back());
   }
   const double ratio = median(ratios);
-  std::cout << std::fixed << std::setprecision(2) << "batch " << batch << ": Network x" << ratio << " of LibTorch by hand ("
-            << median(ours) / repeats << " ms, " << median(theirs) / repeats << " ms; limit x" << kMostTimes << ")\n";
+  std::cout << std::fixed << std::setprecision(2) << "batch " << batch << ": Network x" << ratio
+            << " of LibTorch by hand (" << median(ours) / repeats << " ms, "
+            << median(theirs) / repeats << " ms; limit x" << kMostTimes << ")\n";
   return ratio;
 }
 

@@ -1,5 +1,5 @@
-// Reading a model of 500 MB: time with the file in the page cache, and resident memory above that of the idle process after every
-// weight was looked at.
+// Reading a model of 500 MB: time with the file in the page cache, and resident memory above that
+// of the idle process after every weight was looked at.
 //   build/release/bench/read_speed [FOLDER]      # exit 1 above 1 s or 1.1 times the file
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +27,8 @@ Model large_model() {
   std::string x = "x";
   for (int i = 0; i < 50; ++i) {
     const std::string weight = text("w", i), y = text("y", i);
-    g.initializers[weight] = Tensor::of<float>({kSide, kSide}, std::vector<float>(kSide * kSide, static_cast<float>(i)));
+    g.initializers[weight] =
+        Tensor::of<float>({kSide, kSide}, std::vector<float>(kSide * kSide, static_cast<float>(i)));
     g.nodes.push_back({.name = y, .op_type = "MatMul", .inputs = {x, weight}, .outputs = {y}});
     x = y;
   }
@@ -65,14 +66,15 @@ int run(const std::filesystem::path& folder) {
   const uint64_t idle = resident_bytes();
   const auto begin = std::chrono::steady_clock::now();
   const Model model = read_model(path);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const uint64_t sum = touch(model.graph);
   const uint64_t above = resident_bytes() - idle;
   std::filesystem::remove(path);
   const double ratio = static_cast<double>(above) / static_cast<double>(size);
-  std::cout << std::fixed << std::setprecision(3) << "reading " << format_bytes(size) << ": " << seconds
-            << " s (limit 1); resident above idle, every weight read, x" << ratio << " of the file (limit x1.1; checksum " << sum
-            << ")\n";
+  std::cout << std::fixed << std::setprecision(3) << "reading " << format_bytes(size) << ": "
+            << seconds << " s (limit 1); resident above idle, every weight read, x" << ratio
+            << " of the file (limit x1.1; checksum " << sum << ")\n";
   return seconds < 1 && ratio < 1.1 ? 0 : 1;
 }
 
@@ -80,5 +82,6 @@ int run(const std::filesystem::path& folder) {
 }  // namespace halftone::bench
 
 int main(int count, char** arguments) {
-  return halftone::bench::run(count > 1 ? std::filesystem::path(arguments[1]) : std::filesystem::temp_directory_path());
+  return halftone::bench::run(count > 1 ? std::filesystem::path(arguments[1])
+                                        : std::filesystem::temp_directory_path());
 }

@@ -10,17 +10,20 @@ namespace halftone::bench {
 namespace {
 
 // Layers are named STAGE.BLOCK.{first,second,shortcut}; stage s has 16, 32, 64 channels.
-std::string layer(int stage, int block, const char* which) { return text(stage, ".", block, ".", which); }
+std::string layer(int stage, int block, const char* which) {
+  return text(stage, ".", block, ".", which);
+}
 int stride_of(int stage, int block) { return stage > 0 && block == 0 ? 2 : 1; }
 
 class Builder {
  public:
   Graph graph;
 
-  void conv(const std::string& name, const std::string& from, const std::string& to, int64_t in, int64_t out, int64_t kernel,
-            int64_t stride) {
+  void conv(const std::string& name, const std::string& from, const std::string& to, int64_t in,
+            int64_t out, int64_t kernel, int64_t stride) {
     const double spread = std::sqrt(2.0 / static_cast<double>(in * kernel * kernel));
-    graph.initializers[name + ".weight"] = from_torch(at::randn({out, in, kernel, kernel}) * spread);
+    graph.initializers[name + ".weight"] =
+        from_torch(at::randn({out, in, kernel, kernel}) * spread);
     graph.initializers[name + ".bias"] = from_torch(at::randn({out}) * 0.1);
     const int64_t pad = kernel / 2;
     node("Conv", {from, name + ".weight", name + ".bias"}, to);
@@ -28,7 +31,8 @@ class Builder {
                                      {"pads", std::vector<int64_t>{pad, pad, pad, pad}}};
   }
   void node(const std::string& op, std::vector<std::string> inputs, const std::string& output) {
-    graph.nodes.push_back({.name = output, .op_type = op, .inputs = std::move(inputs), .outputs = {output}});
+    graph.nodes.push_back(
+        {.name = output, .op_type = op, .inputs = std::move(inputs), .outputs = {output}});
   }
 };
 
@@ -48,7 +52,8 @@ Graph resnet20() {
     for (int block = 0; block < 3; ++block) {
       const int64_t wide = 16 << stage;
       const int stride = stride_of(stage, block);
-      const std::string first = layer(stage, block, "first"), second = layer(stage, block, "second");
+      const std::string first = layer(stage, block, "first"),
+                        second = layer(stage, block, "second");
       b.conv(first, x, first, channels, wide, 3, stride);
       b.node("Relu", {first}, first + "r");
       b.conv(second, first + "r", second, wide, wide, 3, 1);
@@ -68,7 +73,8 @@ Graph resnet20() {
   return b.graph;
 }
 
-at::Tensor resnet20_by_hand(const at::Tensor& image, const std::map<std::string, at::Tensor>& weights) {
+at::Tensor resnet20_by_hand(const at::Tensor& image,
+                            const std::map<std::string, at::Tensor>& weights) {
   auto conv = [&](const at::Tensor& x, const std::string& name, int64_t stride, int64_t pad) {
     return at::conv2d(x, weights.at(name + ".weight"), weights.at(name + ".bias"), stride, pad);
   };

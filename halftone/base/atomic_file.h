@@ -15,7 +15,8 @@ namespace halftone {
 
 class AtomicFile {
  public:
-  // Creates a temporary file in the folder of `path`. Throws Error where the folder is missing or not writable.
+  // Creates a temporary file in the folder of `path`. Throws Error where the folder is missing or
+  // not writable.
   explicit AtomicFile(std::filesystem::path path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

@@ -20,34 +20,42 @@ std::optional<std::string> content_of(const std::filesystem::path& path) {
   return content.str();
 }
 
-std::map<std::string, std::string> parse_facts(const std::string& text, const std::filesystem::path& path) {
+std::map<std::string, std::string> parse_facts(const std::string& text,
+                                               const std::filesystem::path& path) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw Error("checkpoint '", path.string(), "' is not the record of a run: delete the folder to start anew");
+  if (!json.is_object())
+    throw Error("checkpoint '", path.string(),
+                "' is not the record of a run: delete the folder to start anew");
   std::map<std::string, std::string> facts;
-  for (const auto& [name, value] : json.items()) facts[name] = value.is_string() ? value.get<std::string>() : value.dump();
+  for (const auto& [name, value] : json.items())
+    facts[name] = value.is_string() ? value.get<std::string>() : value.dump();
   return facts;
 }
 
 }  // namespace
 
-Checkpoint::Checkpoint(const Run& run, const std::map<std::string, std::string>& facts) : folder_(run.checkpoint) {
+Checkpoint::Checkpoint(const Run& run, const std::map<std::string, std::string>& facts)
+    : folder_(run.checkpoint) {
   if (folder_.empty()) return;
   const auto path = folder_ / kFacts;
   if (const auto text = content_of(path)) {
     if (!run.resume)
-      throw Error("the checkpoint folder '", folder_.string(), "' holds a run: give --resume to go on with it, or delete the folder");
+      throw Error("the checkpoint folder '", folder_.string(),
+                  "' holds a run: give --resume to go on with it, or delete the folder");
     const auto before = parse_facts(*text, path);
     for (const auto& [name, value] : facts) {
       const auto found = before.find(name);
       const std::string old = found == before.end() ? "(none)" : found->second;
       if (old != value)
-        throw Error("the checkpoint in '", folder_.string(), "' is of another run: its ", name, " is ", old, ", now it is ", value);
+        throw Error("the checkpoint in '", folder_.string(), "' is of another run: its ", name,
+                    " is ", old, ", now it is ", value);
     }
     return;
   }
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
-  if (error) throw Error("cannot make the checkpoint folder '", folder_.string(), "': ", error.message());
+  if (error)
+    throw Error("cannot make the checkpoint folder '", folder_.string(), "': ", error.message());
   write(kFacts, nlohmann::json(facts).dump(1) + "\n");
 }
 

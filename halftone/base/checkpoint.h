@@ -1,4 +1,5 @@
-// A folder in which a long job keeps what it has done, so that a kill loses little and going on gives the same bytes.
+// A folder in which a long job keeps what it has done, so that a kill loses little and going on
+// gives the same bytes.
 //
 //   Checkpoint checkpoint(run, {{"model", hash}, {"method", "qdrop"}});
 //   if (auto bytes = checkpoint.read("block-3")) restore(*bytes);
@@ -18,8 +19,9 @@ namespace halftone {
 
 class Checkpoint {
  public:
-  // facts: what the job's result depends on, by name. Throws Error where the folder holds a run and `run.resume` is false, or where
-  // it holds a run with other facts: the message names the first that differs, with both values.
+  // facts: what the job's result depends on, by name. Throws Error where the folder holds a run and
+  // `run.resume` is false, or where it holds a run with other facts: the message names the first
+  // that differs, with both values.
   Checkpoint(const Run& run, const std::map<std::string, std::string>& facts);
 
   bool is_kept() const { return !folder_.empty(); }

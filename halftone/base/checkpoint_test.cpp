@@ -16,8 +16,11 @@ class CheckpointTest : public ::testing::Test {
  protected:
   CheckpointTest() { std::filesystem::remove_all(folder_); }
   ~CheckpointTest() override { std::filesystem::remove_all(folder_); }
-  halftone::Run run(bool resume) const { return {.checkpoint = folder_.string(), .resume = resume}; }
-  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / "halftone-checkpoint-test";
+  halftone::Run run(bool resume) const {
+    return {.checkpoint = folder_.string(), .resume = resume};
+  }
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / "halftone-checkpoint-test";
 };
 
 TEST_F(CheckpointTest, FindsWhatWasWrittenOnResume) {
@@ -35,8 +38,11 @@ TEST_F(CheckpointTest, RefusesAFolderInUseWithoutResume) {
 
 TEST_F(CheckpointTest, NamesWhatDiffers) {
   Checkpoint(run(false), {{"method", "qdrop"}, {"seed", "1"}});
-  EXPECT_THAT([&] { Checkpoint(run(true), {{"method", "qdrop"}, {"seed", "2"}}); },
-              ThrowsMessage<Error>(AllOf(HasSubstr("seed is 1"), HasSubstr("now it is 2"))));
+  EXPECT_THAT(
+      [&] {
+        Checkpoint(run(true), {{"method", "qdrop"}, {"seed", "2"}});
+      },
+      ThrowsMessage<Error>(AllOf(HasSubstr("seed is 1"), HasSubstr("now it is 2"))));
 }
 
 TEST_F(CheckpointTest, ResumeOfNothingStartsFromTheBeginning) {

@@ -1,8 +1,10 @@
 // The one exception of halftone, and how its message is built.
 //
-//   throw Error("quantizing weight '", name, "': per-channel axis ", axis, " is out of range 0..", rank - 1);
+//   throw Error("quantizing weight '", name, "': per-channel axis ", axis, " is out of range 0..",
+//   rank - 1);
 //
-// A message says what was being done, where (file, tensor, site, line), what was found, and what to do about it.
+// A message says what was being done, where (file, tensor, site, line), what was found, and what to
+// do about it.
 #pragma once
 
 #include <sstream>

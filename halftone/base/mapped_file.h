@@ -13,7 +13,8 @@ namespace halftone {
 
 class MappedFile {
  public:
-  // Throws Error naming the path where it cannot be opened, is not a regular file, or cannot be mapped.
+  // Throws Error naming the path where it cannot be opened, is not a regular file, or cannot be
+  // mapped.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

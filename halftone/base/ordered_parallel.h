@@ -1,4 +1,5 @@
-// Work on numbered items in several threads, results handed on in order: what follows does not depend on the threads.
+// Work on numbered items in several threads, results handed on in order: what follows does not
+// depend on the threads.
 //
 //   ordered_parallel<Batch>(batches, run.threads,
 //       [&](size_t i) { return load(i); },               // any thread, any order
@@ -18,8 +19,9 @@
 
 namespace halftone {
 
-// At most 2 * threads results wait at any time, so memory is bounded. The first exception, of either function, in the
-// order of items, stops the work and is thrown to the caller once every thread has ended.
+// At most 2 * threads results wait at any time, so memory is bounded. The first exception, of
+// either function, in the order of items, stops the work and is thrown to the caller once every
+// thread has ended.
 template <typename Result, typename Produce, typename Consume>
 void ordered_parallel(size_t count, int threads, const Produce& produce, const Consume& consume) {
   const size_t workers = std::min<size_t>(count, static_cast<size_t>(std::max(threads, 1)));
@@ -41,7 +43,9 @@ void ordered_parallel(size_t count, int threads, const Produce& produce, const C
   auto work = [&] {
     std::unique_lock lock(mutex);
     while (true) {
-      changed.wait(lock, [&] { return stopped || next_item >= count || next_item < next_consumed + 2 * workers; });
+      changed.wait(lock, [&] {
+        return stopped || next_item >= count || next_item < next_consumed + 2 * workers;
+      });
       if (stopped || next_item >= count) return;
       const size_t item = next_item++;
       lock.unlock();

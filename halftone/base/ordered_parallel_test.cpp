@@ -10,8 +10,12 @@ namespace {
 TEST(OrderedParallel, HandsResultsOnInOrderForAnyThreads) {
   for (int threads : {0, 1, 2, 7}) {
     std::vector<size_t> seen;
-    ordered_parallel<size_t>(100, threads, [](size_t i) { return i * i; },
-                             [&](size_t i, size_t square) { EXPECT_EQ(square, i * i); seen.push_back(i); });
+    ordered_parallel<size_t>(
+        100, threads, [](size_t i) { return i * i; },
+        [&](size_t i, size_t square) {
+          EXPECT_EQ(square, i * i);
+          seen.push_back(i);
+        });
     ASSERT_EQ(seen.size(), 100u);
     for (size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], i);
   }
@@ -21,9 +25,10 @@ TEST(OrderedParallel, ThrowsTheFirstErrorInOrderAndEnds) {
   for (int threads : {1, 3}) {
     size_t consumed = 0;
     try {
-      ordered_parallel<int>(50, threads,
-                            [](size_t i) { return i >= 20 ? throw Error("item ", i) : static_cast<int>(i); },
-                            [&](size_t, int) { ++consumed; });
+      ordered_parallel<int>(
+          50, threads,
+          [](size_t i) { return i >= 20 ? throw Error("item ", i) : static_cast<int>(i); },
+          [&](size_t, int) { ++consumed; });
       FAIL() << "no error came through";
     } catch (const Error& error) {
       EXPECT_STREQ(error.what(), "item 20");

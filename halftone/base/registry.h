@@ -1,10 +1,11 @@
 // Named things that register themselves: operators, quantization methods, command-line verbs.
 //
-//   HALFTONE_REGISTER(PtqMethod, "minmax", "Range of the values seen", "", make_minmax);   // at the end of minmax.cpp
-//   const PtqMethod& method = Registry<PtqMethod>::get("minmax");
+//   HALFTONE_REGISTER(PtqMethod, "minmax", "Range of the values seen", "", make_minmax);   // at
+//   the end of minmax.cpp const PtqMethod& method = Registry<PtqMethod>::get("minmax");
 //
-// An entry is an aggregate whose first member is `std::string name` and which has a `static constexpr const char* kKind`
-// used in messages ("method", "operator"). Entries are added before main() and never change afterwards.
+// An entry is an aggregate whose first member is `std::string name` and which has a `static
+// constexpr const char* kKind` used in messages ("method", "operator"). Entries are added before
+// main() and never change afterwards.
 #pragma once
 
 #include <map>
@@ -55,6 +56,6 @@ class Registry {
 #define HALFTONE_CONCAT_(a, b) a##b
 #define HALFTONE_CONCAT(a, b) HALFTONE_CONCAT_(a, b)
 // Adds Entry{...} to Registry<Entry>. The one macro of the project.
-#define HALFTONE_REGISTER(Entry, ...)                                           \
+#define HALFTONE_REGISTER(Entry, ...)                                            \
   [[maybe_unused]] static const bool HALFTONE_CONCAT(registered_, __COUNTER__) = \
       ::halftone::Registry<Entry>::add(Entry{__VA_ARGS__})

@@ -3,8 +3,8 @@
 //   Rng rng = run.rng("adaround/" + site);   // one stream a purpose
 //   size_t pick = rng.below(count);
 //
-// The generator is std::mt19937_64, whose sequence the standard fixes; std's distributions are not fixed, so the few that
-// are needed stand here.
+// The generator is std::mt19937_64, whose sequence the standard fixes; std's distributions are not
+// fixed, so the few that are needed stand here.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,8 @@
 
 namespace halftone {
 
-// Receives what a job says of itself. The default says nothing to nobody. Called from one thread at a time.
+// Receives what a job says of itself. The default says nothing to nobody. Called from one thread at
+// a time.
 class Reporter {
  public:
   virtual ~Reporter() = default;
@@ -36,8 +37,10 @@ struct Run {
   Reporter* reporter = nullptr;  // not owned; nullptr: silent
   std::string checkpoint = {};   // folder of what is done so far (base/checkpoint.h); empty: none
   bool resume = false;           // go on from `checkpoint`
-  uint64_t memory_bytes = 0;     // what the process may take; 0: no limit. Caches spill to files within a part of it
-  // When to stop between blocks or epochs with the best so far. What is computed until then never depends on the clock.
+  uint64_t memory_bytes =
+      0;  // what the process may take; 0: no limit. Caches spill to files within a part of it
+  // When to stop between blocks or epochs with the best so far. What is computed until then never
+  // depends on the clock.
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
 
   bool is_time_up() const { return deadline && std::chrono::steady_clock::now() >= *deadline; }

@@ -23,7 +23,8 @@ Quantity parse_quantity(std::string_view text, const char* what, const char* exa
   if (code != std::errc() || !std::isfinite(result.value) || result.value < 0)
     throw UsageError("'", text, "' is not a ", what, "; write it like ", example);
   for (; end != text.data() + text.size(); ++end)
-    if (*end != ' ') result.unit += static_cast<char>(std::tolower(static_cast<unsigned char>(*end)));
+    if (*end != ' ')
+      result.unit += static_cast<char>(std::tolower(static_cast<unsigned char>(*end)));
   return result;
 }
 
@@ -37,9 +38,17 @@ std::string three_digits(double value, const char* unit) {
 }  // namespace
 
 uint64_t parse_size_bytes(std::string_view text) {
-  static constexpr std::array<std::pair<const char*, double>, 10> kUnits{{{"", 1}, {"b", 1},
-      {"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
-      {"kib", 1024.0}, {"mib", 1048576.0}, {"gib", 1073741824.0}, {"tib", 1099511627776.0}}};
+  static constexpr std::array<std::pair<const char*, double>, 10> kUnits{
+      {{"", 1},
+       {"b", 1},
+       {"kb", 1e3},
+       {"mb", 1e6},
+       {"gb", 1e9},
+       {"tb", 1e12},
+       {"kib", 1024.0},
+       {"mib", 1048576.0},
+       {"gib", 1073741824.0},
+       {"tib", 1099511627776.0}}};
   const Quantity quantity = parse_quantity(text, "size", "1.5MB or 512KiB");
   for (const auto& [unit, factor] : kUnits)
     if (quantity.unit == unit && quantity.value * factor < 9e18)

@@ -7,8 +7,8 @@
 
 namespace halftone {
 
-// "1.5MB" -> 1500000; kB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024; a bare number is bytes. Case-insensitive.
-// Throws UsageError.
+// "1.5MB" -> 1500000; kB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024; a bare number is bytes.
+// Case-insensitive. Throws UsageError.
 uint64_t parse_size_bytes(std::string_view text);
 
 // "20m" -> 1200; s, m, h; a bare number is seconds. Throws UsageError.

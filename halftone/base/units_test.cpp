@@ -12,7 +12,8 @@ TEST(Units, SizesTakeDecimalsAndBothKindsOfPrefix) {
   EXPECT_EQ(parse_size_bytes("512KiB"), 524288u);
   EXPECT_EQ(parse_size_bytes("64 kB"), 64000u);
   EXPECT_EQ(parse_size_bytes("17"), 17u);
-  for (const char* bad : {"", "MB", "1.5 parsec", "-1kB", "inf", "1e40TB"}) EXPECT_THROW(parse_size_bytes(bad), UsageError) << bad;
+  for (const char* bad : {"", "MB", "1.5 parsec", "-1kB", "inf", "1e40TB"})
+    EXPECT_THROW(parse_size_bytes(bad), UsageError) << bad;
 }
 
 TEST(Units, DurationsTakeSecondsMinutesHours) {

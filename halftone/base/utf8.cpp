@@ -11,7 +11,10 @@ size_t sequence_length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t first = byte(0);
   if (first < 0x80) return 1;
-  const size_t length = first >= 0xC2 && first <= 0xDF ? 2 : first >= 0xE0 && first <= 0xEF ? 3 : first >= 0xF0 && first <= 0xF4 ? 4 : 0;
+  const size_t length = first >= 0xC2 && first <= 0xDF   ? 2
+                        : first >= 0xE0 && first <= 0xEF ? 3
+                        : first >= 0xF0 && first <= 0xF4 ? 4
+                                                         : 0;
   if (length == 0 || text.size() < length) return 0;
   for (size_t i = 1; i < length; ++i)
     if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -38,8 +41,10 @@ std::string printable(std::string_view text) {
     const size_t length = sequence_length(text);
     const auto first = static_cast<unsigned char>(text[0]);
     const bool is_control = (first < 0x20 && first != '\n' && first != '\t') || first == 0x7F;
-    if (length == 0 || is_control) result += '?';
-    else result += text.substr(0, length);
+    if (length == 0 || is_control)
+      result += '?';
+    else
+      result += text.substr(0, length);
     text.remove_prefix(length == 0 ? 1 : length);
   }
   return result;

@@ -26,7 +26,8 @@ void run_eval(const Options& options, const DataOptions& data_options, Session& 
   const Graph graph = prepare(model).graph;
   std::optional<Graph> original_graph;
   if (original) original_graph = prepare(*original).graph;
-  const Evaluation result = evaluate(graph, original_graph ? &*original_graph : nullptr, *data, how, session.run());
+  const Evaluation result =
+      evaluate(graph, original_graph ? &*original_graph : nullptr, *data, how, session.run());
 
   auto& facts = session.facts();
   facts["samples"] = result.samples;
@@ -36,7 +37,8 @@ void run_eval(const Options& options, const DataOptions& data_options, Session& 
     facts["top5"] = result.accuracy.top5_percent();
     facts["loss"] = result.accuracy.loss();
     std::cout << "  top-1 " << fixed(result.accuracy.top1_percent(), 2) << " %, top-5 "
-              << fixed(result.accuracy.top5_percent(), 2) << " %, loss " << fixed(result.accuracy.loss(), 4) << "\n";
+              << fixed(result.accuracy.top5_percent(), 2) << " %, loss "
+              << fixed(result.accuracy.loss(), 4) << "\n";
   } else {
     std::cout << "  no labels: no accuracy\n";
   }
@@ -44,7 +46,8 @@ void run_eval(const Options& options, const DataOptions& data_options, Session& 
     auto& sqnr = facts["sqnr_db"] = nlohmann::ordered_json::object();
     for (const auto& [name, value] : result.sqnr_db) {
       sqnr[name] = value;
-      std::cout << "  SQNR of '" << name << "' against " << options.against << ": " << fixed(value, 1) << " dB\n";
+      std::cout << "  SQNR of '" << name << "' against " << options.against << ": "
+                << fixed(value, 1) << " dB\n";
     }
   }
   std::cout << "  " << format_seconds(session.seconds()) << ", "
@@ -56,17 +59,24 @@ std::function<void()> eval(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_model_option(app, options->model);
   auto data = std::make_shared<DataOptions>(app, std::nullopt);
-  app.add_option("--against", options->against, "Also compare every output with this model's (SQNR)")->type_name("MODEL");
-  app.add_option("--outputs", options->outputs, "Write the first output of every sample, in order, as .npy")
+  app.add_option("--against", options->against,
+                 "Also compare every output with this model's (SQNR)")
+      ->type_name("MODEL");
+  app.add_option("--outputs", options->outputs,
+                 "Write the first output of every sample, in order, as .npy")
       ->type_name("FILE");
-  app.add_option("--engine", options->engine, "What runs the model: native (integers, as `run` does), reference, or by default the fastest simulation")
+  app.add_option("--engine", options->engine,
+                 "What runs the model: native (integers, as `run` does), reference, or by default "
+                 "the fastest simulation")
       ->type_name("NAME");
   auto session = std::make_shared<Session>(app);
   set_example(app, "halftone eval resnet20.onnx --data cifar10/test --preprocess cifar10");
   return [=] { run_eval(*options, *data, *session); };
 }
 
-HALFTONE_REGISTER(Verb, "eval", "Runs a model over data: top-1, top-5, loss, and its distance from another model", eval);
+HALFTONE_REGISTER(Verb, "eval",
+                  "Runs a model over data: top-1, top-5, loss, and its distance from another model",
+                  eval);
 
 }  // namespace
 }  // namespace halftone::cli

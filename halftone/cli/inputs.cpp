@@ -11,20 +11,31 @@ std::string at_least_one(const std::string& text) {
 
 }  // namespace
 
-DataOptions::DataOptions(CLI::App& app, std::optional<size_t> default_limit) : limit_(default_limit) {
+DataOptions::DataOptions(CLI::App& app, std::optional<size_t> default_limit)
+    : limit_(default_limit) {
   const std::string group = "Data";
   app.add_option("--data", data_,
-                 "Folder DIR/<class>/*.jpg|png, folder of images, CIFAR .bin, IDX, .npz, .npy or a folder of .npz")
-      ->type_name("PATH")->group(group);
-  app.add_option("--classes", classes_, "Class list: tab-separated index, folder, name")->type_name("FILE")->group(group);
+                 "Folder DIR/<class>/*.jpg|png, folder of images, CIFAR .bin, IDX, .npz, .npy or a "
+                 "folder of .npz")
+      ->type_name("PATH")
+      ->group(group);
+  app.add_option("--classes", classes_, "Class list: tab-separated index, folder, name")
+      ->type_name("FILE")
+      ->group(group);
   app.add_option("--preprocess", preprocess_,
-                 "imagenet, cifar10 or FILE.json with resize, crop, interpolation, mean, std, color, layout; "
+                 "imagenet, cifar10 or FILE.json with resize, crop, interpolation, mean, std, "
+                 "color, layout; "
                  "by default what the model carries")
-      ->type_name("NAME|FILE")->group(group);
+      ->type_name("NAME|FILE")
+      ->group(group);
   const std::string all = default_limit ? std::to_string(*default_limit) : "all";
-  app.add_option("--limit", limit_, "Samples, drawn by --seed, spread over the classes; by default " + all)
-      ->type_name("N")->check(at_least_one)->group(group);
-  app.add_flag("--skip-broken", skip_broken_, "Report and leave out images that cannot be read")->group(group);
+  app.add_option("--limit", limit_,
+                 "Samples, drawn by --seed, spread over the classes; by default " + all)
+      ->type_name("N")
+      ->check(at_least_one)
+      ->group(group);
+  app.add_flag("--skip-broken", skip_broken_, "Report and leave out images that cannot be read")
+      ->group(group);
 }
 
 std::optional<Preprocess> DataOptions::preprocess(const Model& model) const {
@@ -48,7 +59,8 @@ std::shared_ptr<const Dataset> DataOptions::open(const Model& model, uint64_t se
   return open_dataset(data_, options);
 }
 
-std::shared_ptr<const Dataset> DataOptions::open_all(const std::string& path, const Model& model) const {
+std::shared_ptr<const Dataset> DataOptions::open_all(const std::string& path,
+                                                     const Model& model) const {
   return open_dataset(path, how_to_feed(model));
 }
 
@@ -56,6 +68,8 @@ void add_model_option(CLI::App& app, std::string& model) {
   app.add_option("MODEL", model, "ONNX file")->required()->type_name("");
 }
 
-void set_example(CLI::App& app, const std::string& example) { app.footer("Example:\n  " + example + "\n"); }
+void set_example(CLI::App& app, const std::string& example) {
+  app.footer("Example:\n  " + example + "\n");
+}
 
 }  // namespace halftone::cli

@@ -26,16 +26,23 @@ struct Options {
 
 // A whole number where it is one: channels of several widths have an average.
 nlohmann::ordered_json bits_json(double bits) {
-  return bits == std::floor(bits) ? nlohmann::ordered_json(static_cast<int>(bits)) : nlohmann::ordered_json(bits);
+  return bits == std::floor(bits) ? nlohmann::ordered_json(static_cast<int>(bits))
+                                  : nlohmann::ordered_json(bits);
 }
 
-std::string bits_text(double bits) { return bits == std::floor(bits) ? fixed(bits, 0) : fixed(bits, 2); }
+std::string bits_text(double bits) {
+  return bits == std::floor(bits) ? fixed(bits, 0) : fixed(bits, 2);
+}
 
 nlohmann::ordered_json layers_json(const Cost& cost) {
   auto layers = nlohmann::ordered_json::array();
   for (const LayerCost& layer : cost.layers)
-    layers.push_back({{"name", layer.name}, {"op", layer.op}, {"parameters", layer.parameters}, {"macs", layer.macs},
-                      {"weight_bits", bits_json(layer.weight_bits)}, {"activation_bits", layer.activation_bits},
+    layers.push_back({{"name", layer.name},
+                      {"op", layer.op},
+                      {"parameters", layer.parameters},
+                      {"macs", layer.macs},
+                      {"weight_bits", bits_json(layer.weight_bits)},
+                      {"activation_bits", layer.activation_bits},
                       {"bops", layer.bops()}});
   return layers;
 }
@@ -58,7 +65,8 @@ void print_layers(const Cost& cost) {
 }
 
 // What carries Q and DQ, and what would where the model is quantized for the target.
-void show_sites(const Options& options, const Dequantized& parts, Quantization quantization, nlohmann::ordered_json& facts) {
+void show_sites(const Options& options, const Dequantized& parts, Quantization quantization,
+                nlohmann::ordered_json& facts) {
   facts["sites"] = facts["float_operators"] = nlohmann::ordered_json::array();
   auto& sites = facts["sites"];
   auto& floats = facts["float_operators"];
@@ -66,14 +74,18 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
     const bool is_inferred = parts.inferred.contains(name);
     sites.push_back({{"site", name}, {"kind", kind}, {"bits", bits}, {"inferred", is_inferred}});
     const auto weight = parts.sites.weights.find(name);
-    const QuantParams params = weight == parts.sites.weights.end() ? QuantParams{} : weight->second.params;
-    for (const Width& channel : params.channels) sites.back()["channel_bits"].push_back(channel.bits);
+    const QuantParams params =
+        weight == parts.sites.weights.end() ? QuantParams{} : weight->second.params;
+    for (const Width& channel : params.channels)
+      sites.back()["channel_bits"].push_back(channel.bits);
     if (weight != parts.sites.weights.end()) sites.back()["group"] = params.block_size;
     if (!options.lists_sites) return;
     const double mean = params.channels.empty() ? bits : params.mean_bits();
-    const std::string width = bits == 32 ? "" : text("  ", bits_text(mean), " bits", is_inferred ? " (inferred)" : "",
-                                                     params.channels.empty() ? "" : " on average, by channel",
-                                                     params.block_size ? text(" in groups of ", params.block_size) : "");
+    const std::string width =
+        bits == 32 ? ""
+                   : text("  ", bits_text(mean), " bits", is_inferred ? " (inferred)" : "",
+                          params.channels.empty() ? "" : " on average, by channel",
+                          params.block_size ? text(" in groups of ", params.block_size) : "");
     std::cout << "  " << kind << "  " << name << width << "\n";
   };
   const size_t present = parts.sites.activations.size() + parts.sites.weights.size();
@@ -85,11 +97,11 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   const auto& profile = Registry<Profile>::get(options.target);
   const Placement placement = place(parts.model.graph, profile, parts.float_sites());
   const auto is_new = [&](const Site& site) {
-    return !parts.sites.activations.contains(site.name) && !parts.sites.weights.contains(site.name) &&
-           !parts.sites.biases.contains(site.name);
+    return !parts.sites.activations.contains(site.name) &&
+           !parts.sites.weights.contains(site.name) && !parts.sites.biases.contains(site.name);
   };
-  std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name << "; would stay in float: "
-            << placement.float_operators.size() << "\n";
+  std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name
+            << "; would stay in float: " << placement.float_operators.size() << "\n";
   for (const Site& site : placement.sites)
     if (is_new(site)) add(site.name, to_string(site.kind), 32);
   for (const FloatOperator& op : placement.float_operators) {
@@ -98,7 +110,8 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   }
 }
 
-// What the native runtime makes of the file: the kernel of every layer and why, and what computes in float.
+// What the native runtime makes of the file: the kernel of every layer and why, and what computes
+// in float.
 void show_native(const Model& model, nlohmann::ordered_json& facts) {
   const runtime::Program program = runtime::load_program(model);
   auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
@@ -106,13 +119,18 @@ void show_native(const Model& model, nlohmann::ordered_json& facts) {
   Table table({"native layer", "op", "kernel", "why"});
   for (const auto& layer : program.layers) {
     table.add({layer->name, layer->op, layer->kernel, layer->reason});
-    layers.push_back({{"name", layer->name}, {"op", layer->op}, {"kernel", layer->kernel}, {"reason", layer->reason}});
-    if (layer->is_float) floats.push_back({{"node", layer->name}, {"op", layer->op}, {"reason", layer->reason}});
+    layers.push_back({{"name", layer->name},
+                      {"op", layer->op},
+                      {"kernel", layer->kernel},
+                      {"reason", layer->reason}});
+    if (layer->is_float)
+      floats.push_back({{"node", layer->name}, {"op", layer->op}, {"reason", layer->reason}});
   }
   facts["arena_bytes"] = program.arena_bytes;
   facts["weight_bytes"] = program.weight_bytes;
-  std::cout << table.text() << "stays in float: " << floats.size() << " operators; values in " << format_bytes(program.arena_bytes)
-            << ", packed weights " << format_bytes(program.weight_bytes) << "\n";
+  std::cout << table.text() << "stays in float: " << floats.size() << " operators; values in "
+            << format_bytes(program.arena_bytes) << ", packed weights "
+            << format_bytes(program.weight_bytes) << "\n";
 }
 
 void run_inspect(const Options& options, Session& session) {
@@ -136,11 +154,13 @@ void run_inspect(const Options& options, Session& session) {
   facts["layers"] = layers_json(cost);
   auto& block_facts = facts["blocks"] = nlohmann::ordered_json::array();
   for (const Block& block : blocks)
-    block_facts.push_back({{"name", block.name}, {"input", block.input}, {"output", block.output},
+    block_facts.push_back({{"name", block.name},
+                           {"input", block.input},
+                           {"output", block.output},
                            {"nodes", block.nodes.size()}});
 
-  std::cout << options.model << ": opset " << read.opset() << ", " << read.graph.nodes.size() << " operators ("
-            << model.graph.nodes.size() << " when folded), "
+  std::cout << options.model << ": opset " << read.opset() << ", " << read.graph.nodes.size()
+            << " operators (" << model.graph.nodes.size() << " when folded), "
             << to_string(quantization) << "\n"
             << "  " << operators_line(model.graph) << "\n";
   for (const Value& input : model.graph.fed_inputs())
@@ -150,9 +170,10 @@ void run_inspect(const Options& options, Session& session) {
     std::cout << "  output " << output.name << " " << name_of(output.type.dtype) << " "
               << (output.type.shape ? to_string(*output.type.shape) : "[?]") << "\n";
   print_layers(cost);
-  std::cout << "parameters " << format_count(cost.parameters) << ", MACs " << format_count(cost.macs) << ", stored "
-            << format_bytes(stored_bytes) << ", ideal at these bits " << format_bytes(cost.ideal_bytes) << ", "
-            << blocks.size() << " blocks\n";
+  std::cout << "parameters " << format_count(cost.parameters) << ", MACs "
+            << format_count(cost.macs) << ", stored " << format_bytes(stored_bytes)
+            << ", ideal at these bits " << format_bytes(cost.ideal_bytes) << ", " << blocks.size()
+            << " blocks\n";
 
   if (options.target == "native")
     show_native(read, facts);
@@ -165,16 +186,22 @@ void run_inspect(const Options& options, Session& session) {
 std::function<void()> inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_model_option(app, options->model);
-  app.add_option("--target", options->target, "Runtime that the quantized file is for: onnxruntime, openvino, tensorrt, compact; native: this tool's own, layer by layer")
+  app.add_option("--target", options->target,
+                 "Runtime that the quantized file is for: onnxruntime, openvino, tensorrt, "
+                 "compact; native: this tool's own, layer by layer")
       ->capture_default_str();
-  app.add_flag("--sites", options->lists_sites, "List the names of the sites, which --fix and plans use");
-  for (const auto& [name, view] : Registry<InspectView>::all()) options->views.push_back(view.setup(app));
+  app.add_flag("--sites", options->lists_sites,
+               "List the names of the sites, which --fix and plans use");
+  for (const auto& [name, view] : Registry<InspectView>::all())
+    options->views.push_back(view.setup(app));
   auto session = std::make_shared<Session>(app);
   set_example(app, "halftone inspect resnet20.onnx --sites --json facts.json");
   return [=] { run_inspect(*options, *session); };
 }
 
-HALFTONE_REGISTER(Verb, "inspect", "Shows a model's layers, costs, blocks and sites, and what would stay in float", inspect);
+HALFTONE_REGISTER(Verb, "inspect",
+                  "Shows a model's layers, costs, blocks and sites, and what would stay in float",
+                  inspect);
 
 }  // namespace
 }  // namespace halftone::cli

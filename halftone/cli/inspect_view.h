@@ -1,4 +1,5 @@
-// A part of `inspect` that a build without LibTorch does not have: its own options, shown after the rest.
+// A part of `inspect` that a build without LibTorch does not have: its own options, shown after the
+// rest.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,7 +16,8 @@ struct InspectView {
   static constexpr const char* kKind = "view";
   std::string name;
   std::string summary;
-  // Adds options to `app` and returns what shows the model as it was read, where the options ask for it.
+  // Adds options to `app` and returns what shows the model as it was read, where the options ask
+  // for it.
   std::function<void(const Model&, Session&)> (*setup)(CLI::App& app);
 };
 

@@ -15,7 +15,8 @@ namespace {
 constexpr int kGood = 0, kFailed = 1, kBadUsage = 2;
 
 int run(int argc, char** argv) {
-  CLI::App app{"Turns a trained ONNX network into a smaller, faster one that keeps its accuracy.", "halftone"};
+  CLI::App app{"Turns a trained ONNX network into a smaller, faster one that keeps its accuracy.",
+               "halftone"};
   app.set_version_flag("--version", HALFTONE_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
@@ -44,8 +45,9 @@ int run(int argc, char** argv) {
 }  // namespace halftone::cli
 
 int main(int argc, char** argv) {
-  // Activations of a few megabytes come and go with every layer: keep their pages instead of mapping new ones each time
-  // (half of the time of a quantization of EfficientNet-lite0 was spent in the kernel otherwise).
+  // Activations of a few megabytes come and go with every layer: keep their pages instead of
+  // mapping new ones each time (half of the time of a quantization of EfficientNet-lite0 was spent
+  // in the kernel otherwise).
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   std::signal(SIGINT, [](int) { halftone::request_cancel(); });

@@ -21,29 +21,39 @@ void convert(const Options& options, Conversion conversion, Session& session) {
   session.begin(options.model);
   std::error_code none;
   if (std::filesystem::equivalent(options.model, options.output, none))
-    throw UsageError("-o '", options.output, "' is the model itself: give another name, so that nothing is lost");
+    throw UsageError("-o '", options.output,
+                     "' is the model itself: give another name, so that nothing is lost");
   const uint64_t before = std::filesystem::file_size(options.model);
   const uint64_t after = write_model(conversion(read_model(options.model)), options.output);
   session.facts()["bytes_before"] = before;
   session.facts()["bytes_after"] = after;
-  std::cout << options.output << ": " << format_bytes(before) << " -> " << format_bytes(after) << " (x"
-            << fixed(static_cast<double>(after) / static_cast<double>(before), 2) << ")\n";
+  std::cout << options.output << ": " << format_bytes(before) << " -> " << format_bytes(after)
+            << " (x" << fixed(static_cast<double>(after) / static_cast<double>(before), 2) << ")\n";
   session.finish();
 }
 
 std::function<void()> verb(CLI::App& app, Conversion conversion, const std::string& example) {
   auto options = std::make_shared<Options>();
   add_model_option(app, options->model);
-  app.add_option("-o,--output", options->output, "The converted model")->required()->type_name("OUT");
+  app.add_option("-o,--output", options->output, "The converted model")
+      ->required()
+      ->type_name("OUT");
   auto session = std::make_shared<Session>(app);
   set_example(app, example);
   return [=] { convert(*options, conversion, *session); };
 }
 
-HALFTONE_REGISTER(Verb, "pack", "Stores a quantized model's weights in their bits; stock runtimes run it unchanged",
-                  [](CLI::App& app) { return verb(app, pack, "halftone pack resnet20-w4a4.onnx -o resnet20-w4a4-compact.onnx"); });
+HALFTONE_REGISTER(
+    Verb, "pack",
+    "Stores a quantized model's weights in their bits; stock runtimes run it unchanged",
+    [](CLI::App& app) {
+      return verb(app, pack, "halftone pack resnet20-w4a4.onnx -o resnet20-w4a4-compact.onnx");
+    });
 HALFTONE_REGISTER(Verb, "unpack", "Turns a packed model back into one with int8 weights",
-                  [](CLI::App& app) { return verb(app, unpack, "halftone unpack resnet20-w4a4-compact.onnx -o resnet20-w4a4.onnx"); });
+                  [](CLI::App& app) {
+                    return verb(app, unpack,
+                                "halftone unpack resnet20-w4a4-compact.onnx -o resnet20-w4a4.onnx");
+                  });
 
 }  // namespace
 }  // namespace halftone::cli

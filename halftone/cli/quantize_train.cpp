@@ -34,11 +34,13 @@ std::string read_text(const std::string& path) {
   return content.str();
 }
 
-// A folder that cannot take the result is told before the work, not after it. The model itself is never overwritten.
+// A folder that cannot take the result is told before the work, not after it. The model itself is
+// never overwritten.
 void require_writable(const std::string& output, const std::string& model) {
   std::error_code none;
   if (std::filesystem::equivalent(output, model, none))
-    throw UsageError("-o '", output, "' is the model itself: give another name, so that nothing is lost");
+    throw UsageError("-o '", output,
+                     "' is the model itself: give another name, so that nothing is lost");
   const auto folder = std::filesystem::absolute(output).parent_path();
   if (!std::filesystem::is_directory(folder))
     throw Error("cannot write '", output, "': the folder '", folder.string(), "' does not exist");
@@ -56,14 +58,20 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
   facts["compared_samples"] = report.compared_samples;
   auto& sites = facts["sites"] = nlohmann::ordered_json::array();
   for (const SiteReport& site : report.sites) {
-    sites.push_back({{"site", site.site}, {"kind", to_string(site.kind)}, {"bits", site.bits}, {"sqnr_db", site.sqnr_db}});
+    sites.push_back({{"site", site.site},
+                     {"kind", to_string(site.kind)},
+                     {"bits", site.bits},
+                     {"sqnr_db", site.sqnr_db}});
     if (!site.channel_bits.empty()) sites.back()["channel_bits"] = site.channel_bits;
   }
   if (!report.units.empty()) {
     auto& units = facts["units"] = nlohmann::ordered_json::array();
     for (const UnitReport& unit : report.units)
-      units.push_back({{"unit", unit.name}, {"loss_before", unit.loss_before}, {"loss_after", unit.loss_after},
-                       {"converged", unit.converged_share}, {"improved", unit.is_improved}});
+      units.push_back({{"unit", unit.name},
+                       {"loss_before", unit.loss_before},
+                       {"loss_after", unit.loss_after},
+                       {"converged", unit.converged_share},
+                       {"improved", unit.is_improved}});
   }
   if (!report.rungs.empty()) {
     auto& rungs = facts["rungs"] = nlohmann::ordered_json::array();
@@ -85,13 +93,15 @@ void print_units(const QuantizeReport& report) {
   Table table({"learned", "loss before", "after", "converged"});
   size_t open = 0;
   for (const UnitReport& unit : report.units) {
-    table.add({unit.name, scientific(unit.loss_before), scientific(unit.loss_after), fixed(100 * unit.converged_share, 1) + " %",
+    table.add({unit.name, scientific(unit.loss_before), scientific(unit.loss_after),
+               fixed(100 * unit.converged_share, 1) + " %",
                unit.is_improved ? "" : "no better: kept as it was"});
     open += unit.converged_share < kConverged;
   }
   std::cout << table.text();
   if (open)
-    std::cout << open << " of " << report.units.size() << " units have less than 99 % of their rounding at 0 or 1: more --iterations or a "
+    std::cout << open << " of " << report.units.size()
+              << " units have less than 99 % of their rounding at 0 or 1: more --iterations or a "
               << "higher --rounding-weight may gain more\n";
 }
 
@@ -101,9 +111,11 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
              text("x", fixed(static_cast<double>(after) / static_cast<double>(before), 2))});
   if (report.top1_before)
     table.add({"top-1 %", fixed(*report.top1_before, 2), fixed(*report.top1_after, 2),
-               text("on ", report.compared_samples, report.is_validated ? " validation samples" : " of the calibration samples",
+               text("on ", report.compared_samples,
+                    report.is_validated ? " validation samples" : " of the calibration samples",
                     "; the drop is uncertain by ", fixed(report.drop_error, 2))});
-  table.add({"SQNR dB", "", fixed(report.sqnr_db, 1), text("of the output, on ", report.compared_samples, " samples")});
+  table.add({"SQNR dB", "", fixed(report.sqnr_db, 1),
+             text("of the output, on ", report.compared_samples, " samples")});
   std::cout << table.text();
 
   std::vector<const SiteReport*> worst;
@@ -112,7 +124,8 @@ void print_report(const QuantizeReport& report, uint64_t before, uint64_t after,
   std::ranges::stable_sort(worst, {}, &SiteReport::sqnr_db);
   worst.resize(std::min<size_t>(worst.size(), 3));
   Table layers({"lost most", "bits", "SQNR dB"});
-  for (const SiteReport* site : worst) layers.add({site->site, std::to_string(site->bits), fixed(site->sqnr_db, 1)});
+  for (const SiteReport* site : worst)
+    layers.add({site->site, std::to_string(site->bits), fixed(site->sqnr_db, 1)});
   std::cout << layers.text();
   print_units(report);
   if (!report.culprits.empty()) print_culprits(report.culprits);
@@ -132,8 +145,8 @@ void run_reexport(const Options& options, Session& session) {
   const uint64_t after = write_model(model, options.output);
   session.facts()["bytes_before"] = before;
   session.facts()["bytes_after"] = after;
-  std::cout << options.output << " (" << profile.name << ", the same numbers), " << format_bytes(before) << " -> "
-            << format_bytes(after) << "\n";
+  std::cout << options.output << " (" << profile.name << ", the same numbers), "
+            << format_bytes(before) << " -> " << format_bytes(after) << "\n";
   session.finish();
 }
 
@@ -141,11 +154,15 @@ void run_reexport(const Options& options, Session& session) {
 void warn_of_unused(const Options& options, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.quantize.method);
   if (!options.max_drop.empty() && method.rungs.empty())
-    throw UsageError("--max-drop is for --method auto, which tries methods until it is met; ", method.name, " is one method");
+    throw UsageError("--max-drop is for --method auto, which tries methods until it is met; ",
+                     method.name, " is one method");
   const ReconstructionOptions& learning = options.quantize.reconstruction;
-  const bool is_given = learning.iterations || learning.batch || learning.rounding_weight > 0 || learning.uses_fisher;
+  const bool is_given =
+      learning.iterations || learning.batch || learning.rounding_weight > 0 || learning.uses_fisher;
   if (is_given && method.walks.empty() && method.rungs.empty())
-    run.warning(text(method.name, " learns nothing: --iterations, --batch, --rounding-weight and --fisher do nothing"));
+    run.warning(
+        text(method.name,
+             " learns nothing: --iterations, --batch, --rounding-weight and --fisher do nothing"));
 }
 
 void run_quantize(Options options, const DataOptions& data_options, Session& session) {
@@ -153,12 +170,16 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   Registry<PtqMethod>::get(options.quantize.method);
   Registry<Profile>::get(options.quantize.target);
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
-  if (!options.bias_correction.empty()) options.quantize.bias_correction = bias_correction_named(options.bias_correction);
+  if (!options.bias_correction.empty())
+    options.quantize.bias_correction = bias_correction_named(options.bias_correction);
   warn_of_unused(options, session.run());
   if (!options.max_drop.empty()) options.quantize.quality = parse_quality_target(options.max_drop);
   if (!options.save_encodings.empty() && options.quantize.group)
-    throw UsageError("--save-encodings: encodings of weights in groups are not written; leave --group or --save-encodings out");
-  options.quantize.weight_scheme = options.weight_scheme == "affine" ? Scheme::kAffine : Scheme::kSymmetric;
+    throw UsageError(
+        "--save-encodings: encodings of weights in groups are not written; leave --group or "
+        "--save-encodings out");
+  options.quantize.weight_scheme =
+      options.weight_scheme == "affine" ? Scheme::kAffine : Scheme::kSymmetric;
   require_writable(options.output, options.model);
   const Model model = read_model(options.model);
   if (!options.plan.empty()) {
@@ -170,7 +191,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
     options.quantize.encodings = parse_encodings(read_text(options.encodings), options.encodings);
   const auto data = data_options.open(model, session.run().seed);
   options.quantize.skip_broken = data_options.skips_broken();
-  const auto validation = options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
+  const auto validation =
+      options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
   options.quantize.validation = validation.get();
   QuantizeResult result = quantize(model, *data, options.quantize, session.run());
   if (const auto preprocess = data_options.preprocess(model))
@@ -189,27 +211,30 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   facts["bytes_before"] = before;
   facts["bytes_after"] = after;
   fill_facts(result.report, facts);
-  std::cout << options.output << " (" << result.report.method << ", " << options.quantize.target << ", calibrated on "
-            << result.report.calibration_samples << " samples)\n";
+  std::cout << options.output << " (" << result.report.method << ", " << options.quantize.target
+            << ", calibrated on " << result.report.calibration_samples << " samples)\n";
   print_report(result.report, before, after, session.seconds());
   session.finish();
 }
 
 std::string methods_help() {
   std::string help = "How ranges and scales are chosen:";
-  for (const auto& [name, method] : Registry<PtqMethod>::all()) help += "\n" + name + ": " + method.summary;
+  for (const auto& [name, method] : Registry<PtqMethod>::all())
+    help += "\n" + name + ": " + method.summary;
   return help;
 }
 
 std::string observers_help() {
   std::string help = "How ranges of activations are found, instead of the method's way:";
-  for (const auto& [name, observer] : Registry<ObserverKind>::all()) help += "\n" + name + ": " + observer.summary;
+  for (const auto& [name, observer] : Registry<ObserverKind>::all())
+    help += "\n" + name + ": " + observer.summary;
   return help;
 }
 
 std::string targets_help() {
   std::string help = "What the file is for:";
-  for (const auto& [name, profile] : Registry<Profile>::all()) help += "\n" + name + ": " + profile.summary;
+  for (const auto& [name, profile] : Registry<Profile>::all())
+    help += "\n" + name + ": " + profile.summary;
   return help;
 }
 
@@ -217,55 +242,101 @@ std::function<void()> quantize(CLI::App& app) {
   auto options = std::make_shared<Options>();
   QuantizeOptions& q = options->quantize;
   add_model_option(app, options->model);
-  app.add_option("-o,--output", options->output, "The quantized model")->required()->type_name("OUT");
+  app.add_option("-o,--output", options->output, "The quantized model")
+      ->required()
+      ->type_name("OUT");
   auto data = std::make_shared<DataOptions>(app, 1024);
-  app.add_option("--weights", q.weights, "Bits of weights, 1 to 8, or 32 for float")->capture_default_str();
-  app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float: weight-only")->capture_default_str();
+  app.add_option("--weights", q.weights, "Bits of weights, 1 to 8, or 32 for float")
+      ->capture_default_str();
+  app.add_option("--activations", q.activations,
+                 "Bits of activations, 2 to 8, or 32 for float: weight-only")
+      ->capture_default_str();
   app.add_option("--method", q.method, methods_help())->capture_default_str();
   app.add_option("--max-drop", options->max_drop,
-                 "What --method auto may lose: points of top-1 (1), or the least SQNR (20dB) where there are no labels")->type_name("POINTS|dB");
-  app.add_option("--validate", options->validation, "Labelled data for the figures and --max-drop, instead of calibration samples")->type_name("PATH");
+                 "What --method auto may lose: points of top-1 (1), or the least SQNR (20dB) where "
+                 "there are no labels")
+      ->type_name("POINTS|dB");
+  app.add_option("--validate", options->validation,
+                 "Labelled data for the figures and --max-drop, instead of calibration samples")
+      ->type_name("PATH");
   app.add_option("--target", q.target, targets_help())->capture_default_str();
   app.add_option("--plan", options->plan, "JSON with bits for single sites")->type_name("FILE");
-  app.add_option("--fix", q.fixes, "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")->type_name("SITE=BITS");
-  auto* requantize = app.add_flag("--requantize", q.requantize, "Dequantize a model that is quantized already, then quantize it anew");
+  app.add_option("--fix", q.fixes,
+                 "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")
+      ->type_name("SITE=BITS");
+  auto* requantize =
+      app.add_flag("--requantize", q.requantize,
+                   "Dequantize a model that is quantized already, then quantize it anew");
   app.add_flag("--keep-quantization", options->keeps_quantization,
                "Write a quantized model for --target without changing a number; needs no --data")
       ->excludes(requantize);
-  app.add_option("--encodings", options->encodings, "AIMET encodings beside the model: their ranges and bits are taken as they are")
+  app.add_option("--encodings", options->encodings,
+                 "AIMET encodings beside the model: their ranges and bits are taken as they are")
       ->type_name("FILE");
-  app.add_option("--save-encodings", options->save_encodings, "Write AIMET encodings of the result")->type_name("FILE");
+  app.add_option("--save-encodings", options->save_encodings, "Write AIMET encodings of the result")
+      ->type_name("FILE");
   app.add_option("--encodings-version", options->encodings_version, "Of --save-encodings")
-      ->check(CLI::IsMember({"0.6.1", "1.0.0"}))->capture_default_str();
-  app.add_flag("--full-range", q.full_range, "8-bit weights within [-127, 127] instead of [-64, 64]");
-  app.add_flag("--float-weights", q.float_weights, "Keep the weights of operators that stay in float as float32");
-  app.add_flag("--explain", q.explains, "Rank all sites by what each costs alone, with the reason and the option that mends it");
+      ->check(CLI::IsMember({"0.6.1", "1.0.0"}))
+      ->capture_default_str();
+  app.add_flag("--full-range", q.full_range,
+               "8-bit weights within [-127, 127] instead of [-64, 64]");
+  app.add_flag("--float-weights", q.float_weights,
+               "Keep the weights of operators that stay in float as float32");
+  app.add_flag(
+      "--explain", q.explains,
+      "Rank all sites by what each costs alone, with the reason and the option that mends it");
   const std::string repairs = "Repairs, each alone";
-  app.add_flag("--equalize", q.equalize, "Give neighbouring layers' channels the same ranges")->group(repairs);
-  app.add_flag("--absorb-bias", q.absorb_bias, "Move high biases into the next layer where the output keeps 40 dB")->group(repairs);
+  app.add_flag("--equalize", q.equalize, "Give neighbouring layers' channels the same ranges")
+      ->group(repairs);
+  app.add_flag("--absorb-bias", q.absorb_bias,
+               "Move high biases into the next layer where the output keeps 40 dB")
+      ->group(repairs);
   app.add_option("--bias-correction", options->bias_correction,
-                 "none, empirical (from samples) or analytic (from BatchNormalization), instead of the method's")->group(repairs)->type_name("MODE");
+                 "none, empirical (from samples) or analytic (from BatchNormalization), instead of "
+                 "the method's")
+      ->group(repairs)
+      ->type_name("MODE");
   app.add_option("--observer", q.observer, observers_help())->group(repairs)->type_name("NAME");
   const std::string weight_only = "Weight-only (--activations 32)";
-  app.add_option("--group", q.group, "Input channels of a Gemm or MatMul that share a scale: a power of two from 16 on; default: all")
-      ->check(CLI::NonNegativeNumber)->group(weight_only);
-  app.add_option("--weight-scheme", options->weight_scheme, "symmetric, or affine: with zero points")
-      ->check(CLI::IsMember({"symmetric", "affine"}))->capture_default_str()->group(weight_only);
+  app.add_option("--group", q.group,
+                 "Input channels of a Gemm or MatMul that share a scale: a power of two from 16 "
+                 "on; default: all")
+      ->check(CLI::NonNegativeNumber)
+      ->group(weight_only);
+  app.add_option("--weight-scheme", options->weight_scheme,
+                 "symmetric, or affine: with zero points")
+      ->check(CLI::IsMember({"symmetric", "affine"}))
+      ->capture_default_str()
+      ->group(weight_only);
   ReconstructionOptions& r = q.reconstruction;
   const std::string learned = "Methods that learn";
-  app.add_option("--iterations", r.iterations, "Steps a unit; default: 500 to 5000 by the network's size")->check(CLI::PositiveNumber)->group(learned);
-  app.add_option("--batch", r.batch, "Samples a step, a multiple of 4; default 32, or 16 for large networks")->check(CLI::PositiveNumber)->group(learned);
-  app.add_option("--rounding-weight", r.rounding_weight, "Lambda, which drives rounding to 0 or 1; default 0.01, 0.1 with depthwise layers")->group(learned);
-  app.add_flag("--fisher", r.uses_fisher, "Weight errors by the gradient of the network's output")->group(learned);
+  app.add_option("--iterations", r.iterations,
+                 "Steps a unit; default: 500 to 5000 by the network's size")
+      ->check(CLI::PositiveNumber)
+      ->group(learned);
+  app.add_option("--batch", r.batch,
+                 "Samples a step, a multiple of 4; default 32, or 16 for large networks")
+      ->check(CLI::PositiveNumber)
+      ->group(learned);
+  app.add_option("--rounding-weight", r.rounding_weight,
+                 "Lambda, which drives rounding to 0 or 1; default 0.01, 0.1 with depthwise layers")
+      ->group(learned);
+  app.add_flag("--fisher", r.uses_fisher, "Weight errors by the gradient of the network's output")
+      ->group(learned);
   auto session = std::make_shared<Session>(app, LongJob{});
-  set_example(app, "halftone quantize resnet20.onnx -o resnet20-w8a8.onnx --data cifar10/train --preprocess cifar10 --limit 512");
+  set_example(app,
+              "halftone quantize resnet20.onnx -o resnet20-w8a8.onnx --data cifar10/train "
+              "--preprocess cifar10 --limit 512");
   return [=] {
-    if (options->keeps_quantization) run_reexport(*options, *session);
-    else run_quantize(*options, *data, *session);
+    if (options->keeps_quantization)
+      run_reexport(*options, *session);
+    else
+      run_quantize(*options, *data, *session);
   };
 }
 
-HALFTONE_REGISTER(Verb, "quantize", "Quantizes a trained model with a few hundred images, no training", quantize);
+HALFTONE_REGISTER(Verb, "quantize",
+                  "Quantizes a trained model with a few hundred images, no training", quantize);
 
 }  // namespace
 }  // namespace halftone::cli

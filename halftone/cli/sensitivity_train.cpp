@@ -15,26 +15,35 @@ struct Options {
   QuantizeOptions quantize{.method = "corrected", .explains = true};
 };
 
-void show(const Model& model, QuantizeOptions options, const DataOptions& data_options, Session& session) {
+void show(const Model& model, QuantizeOptions options, const DataOptions& data_options,
+          Session& session) {
   if (dequantize(prepare(model)).quantization() != Quantization::kFloat)
-    throw Error("--sensitivity: the model is quantized already, and what its weights were is gone; give the float model");
+    throw Error(
+        "--sensitivity: the model is quantized already, and what its weights were is gone; give "
+        "the float model");
   const auto data = data_options.open(model, session.run().seed);
   options.skip_broken = data_options.skips_broken();
   const QuantizeReport report = quantize(model, *data, options, session.run()).report;
   session.facts()["sqnr_db"] = report.sqnr_db;
   session.facts()["culprits"] = culprits_json(report.culprits);
-  std::cout << "quantized with " << options.weights << "-bit weights and " << options.activations << "-bit activations, SQNR "
-            << fixed(report.sqnr_db, 1) << " dB:\n";
+  std::cout << "quantized with " << options.weights << "-bit weights and " << options.activations
+            << "-bit activations, SQNR " << fixed(report.sqnr_db, 1) << " dB:\n";
   print_culprits(report.culprits);
 }
 
 std::function<void(const Model&, Session&)> sensitivity(CLI::App& app) {
   auto options = std::make_shared<Options>();
   const std::string group = "Sensitivity";
-  app.add_flag("--sensitivity", options->is_wanted, "Rank all sites by what each would cost alone at these bits; needs --data")
+  app.add_flag("--sensitivity", options->is_wanted,
+               "Rank all sites by what each would cost alone at these bits; needs --data")
       ->group(group);
-  app.add_option("--weights", options->quantize.weights, "Bits of weights, 1 to 8, or 32")->capture_default_str()->group(group);
-  app.add_option("--activations", options->quantize.activations, "Bits of activations, 2 to 8, or 32")->capture_default_str()->group(group);
+  app.add_option("--weights", options->quantize.weights, "Bits of weights, 1 to 8, or 32")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--activations", options->quantize.activations,
+                 "Bits of activations, 2 to 8, or 32")
+      ->capture_default_str()
+      ->group(group);
   auto data = std::make_shared<DataOptions>(app, 64);
   return [=](const Model& model, Session& session) {
     if (options->is_wanted) show(model, options->quantize, *data, session);

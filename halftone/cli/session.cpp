@@ -39,10 +39,13 @@ void Terminal::progress(std::string_view what, size_t done, size_t total) {
     drawn_ = now;
     const double elapsed = std::chrono::duration<double>(now - started_).count();
     const size_t width = 30, filled = total ? std::min(width, done * width / total) : width;
-    std::cerr << '\r' << what << " [" << std::string(filled, '=') << std::string(width - filled, ' ') << "] " << done << '/'
-              << total;
+    std::cerr << '\r' << what << " [" << std::string(filled, '=')
+              << std::string(width - filled, ' ') << "] " << done << '/' << total;
     if (done > 0 && !is_done)
-      std::cerr << "  " << format_seconds(elapsed * static_cast<double>(total - done) / static_cast<double>(done)) << " left";
+      std::cerr << "  "
+                << format_seconds(elapsed * static_cast<double>(total - done) /
+                                  static_cast<double>(done))
+                << " left";
     std::cerr << "\x1b[K" << std::flush;
   }
   if (is_done) {
@@ -65,18 +68,34 @@ Session::Session(CLI::App& app) {
   run_.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   run_.reporter = &terminal_;
   const std::string group = "General";
-  app.add_option("--seed", run_.seed, "Seed of everything random")->capture_default_str()->group(group);
+  app.add_option("--seed", run_.seed, "Seed of everything random")
+      ->capture_default_str()
+      ->group(group);
   app.add_option("--threads", run_.threads, "Worker threads; results do not depend on it")
-      ->check(CLI::Range(1, 1024))->group(group);
-  app.add_option("--json", json_path_, "Write the same facts as JSON")->type_name("FILE")->group(group);
+      ->check(CLI::Range(1, 1024))
+      ->group(group);
+  app.add_option("--json", json_path_, "Write the same facts as JSON")
+      ->type_name("FILE")
+      ->group(group);
 }
 
 Session::Session(CLI::App& app, LongJob) : Session(app) {
   const std::string group = "Long jobs";
-  app.add_option("--checkpoint", run_.checkpoint, "Folder that keeps what is done, so that a kill loses little")->type_name("DIR")->group(group);
-  app.add_flag("--resume", run_.resume, "Go on from --checkpoint; gives the bytes of an undisturbed run")->group(group);
-  app.add_option("--time-budget", time_budget_, "Stop after this long with the best so far: 90s, 20m, 2h")->type_name("TIME")->group(group);
-  app.add_option("--memory", memory_, "What the process may take: 2GB; cached data beyond a part of it goes to files")->type_name("SIZE")->group(group);
+  app.add_option("--checkpoint", run_.checkpoint,
+                 "Folder that keeps what is done, so that a kill loses little")
+      ->type_name("DIR")
+      ->group(group);
+  app.add_flag("--resume", run_.resume,
+               "Go on from --checkpoint; gives the bytes of an undisturbed run")
+      ->group(group);
+  app.add_option("--time-budget", time_budget_,
+                 "Stop after this long with the best so far: 90s, 20m, 2h")
+      ->type_name("TIME")
+      ->group(group);
+  app.add_option("--memory", memory_,
+                 "What the process may take: 2GB; cached data beyond a part of it goes to files")
+      ->type_name("SIZE")
+      ->group(group);
 }
 
 double Session::seconds() const {
@@ -88,8 +107,9 @@ void Session::begin(const std::string& model) {
   if (run_.resume && run_.checkpoint.empty()) throw UsageError("--resume needs --checkpoint DIR");
   if (!memory_.empty()) run_.memory_bytes = parse_size_bytes(memory_);
   if (!time_budget_.empty())
-    run_.deadline = start_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                                 std::chrono::duration<double>(parse_duration_seconds(time_budget_)));
+    run_.deadline =
+        start_ + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                     std::chrono::duration<double>(parse_duration_seconds(time_budget_)));
   facts_["halftone"] = HALFTONE_VERSION;
   facts_["model"] = model;
   facts_["seconds"] = 0.0;

@@ -1,4 +1,5 @@
-// What every verb has: a Run with its terminal, the options that mean the same everywhere, and the JSON of facts.
+// What every verb has: a Run with its terminal, the options that mean the same everywhere, and the
+// JSON of facts.
 //
 //   Session session(app);                      // adds --seed, --threads, --json
 //   ...
@@ -16,7 +17,8 @@
 
 namespace halftone::cli {
 
-// Progress as a bar on a terminal, as plain lines when piped; on stderr, so that stdout holds results only.
+// Progress as a bar on a terminal, as plain lines when piped; on stderr, so that stdout holds
+// results only.
 class Terminal : public Reporter {
  public:
   void progress(std::string_view what, size_t done, size_t total) override;
@@ -30,7 +32,8 @@ class Terminal : public Reporter {
   std::chrono::steady_clock::time_point drawn_{};
 };
 
-// A verb that works for minutes or more: it also gets --checkpoint, --resume, --time-budget and --memory.
+// A verb that works for minutes or more: it also gets --checkpoint, --resume, --time-budget and
+// --memory.
 struct LongJob {};
 
 class Session {
@@ -54,7 +57,8 @@ class Session {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// The instruction set that the kernels use on this CPU: "avx512-vnni", "avx512", "avx2" or "baseline".
+// The instruction set that the kernels use on this CPU: "avx512-vnni", "avx512", "avx2" or
+// "baseline".
 std::string simd_level();
 
 // A table of text: columns as wide as needed, numbers to the right.

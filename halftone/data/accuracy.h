@@ -9,7 +9,8 @@ namespace halftone {
 
 class Accuracy {
  public:
-  // logits of one sample; label in [0, logits.size()), anything else is ignored. Equal logits: the lower index wins.
+  // logits of one sample; label in [0, logits.size()), anything else is ignored. Equal logits: the
+  // lower index wins.
   void add(std::span<const float> logits, int64_t label);
 
   size_t samples() const { return samples_; }

@@ -1,10 +1,10 @@
+#include <jerror.h>
+#include <jpeglib.h>
+
 #include <csetjmp>
 #include <cstdio>  // before jpeglib.h, which uses FILE
 #include <string>
 #include <vector>
-
-#include <jpeglib.h>
-#include <jerror.h>
 
 #include "halftone/base/error.h"
 #include "halftone/data/decode_image.h"

@@ -1,9 +1,9 @@
+#include <png.h>
+
 #include <csetjmp>
 #include <cstring>
 #include <string>
 #include <vector>
-
-#include <png.h>
 
 #include "halftone/base/error.h"
 #include "halftone/data/decode_image.h"

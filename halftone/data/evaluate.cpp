@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "halftone/base/atomic_file.h"
 #include "halftone/base/ordered_parallel.h"
 #include "halftone/data/loader.h"
-#include "halftone/base/atomic_file.h"
 #include "halftone/data/npy.h"
 #include "halftone/graph/executor.h"
 #include "halftone/quant/energies.h"
@@ -31,15 +31,18 @@ Rows rows_of(const Tensor& output, size_t batch_rows) {
   return rows;
 }
 
-void add_energies(const Tensor& output, const Tensor& original, const Batch& batch, size_t batch_rows, Energies& sum) {
+void add_energies(const Tensor& output, const Tensor& original, const Batch& batch,
+                  size_t batch_rows, Energies& sum) {
   if (output.shape() != original.shape())
-    throw Error("the two models' outputs have the shapes ", to_string(output.shape()), " and ", to_string(original.shape()));
+    throw Error("the two models' outputs have the shapes ", to_string(output.shape()), " and ",
+                to_string(original.shape()));
   const Rows ours = rows_of(output, batch_rows), theirs = rows_of(original, batch_rows);
   const size_t count = batch.count * ours.width;
   sum.add(std::span(theirs.values).first(count), std::span(ours.values).first(count));
 }
 
-void write_npy(const std::filesystem::path& path, const Shape& shape, std::span<const float> values) {
+void write_npy(const std::filesystem::path& path, const Shape& shape,
+               std::span<const float> values) {
   AtomicFile file(path);
   file.write(make_npy_header(DType::kFloat, shape));
   file.write(std::as_bytes(values));
@@ -63,9 +66,10 @@ size_t batch_size_for(const Graph& graph) {
   return static_cast<size_t>(std::clamp<int64_t>(kElementsPerBatch / sample, 2, 16));
 }
 
-Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data, const EvaluateOptions& options,
-                    const Run& run) {
-  const Executor& engine = options.engine.empty() ? best_executor() : Registry<Executor>::get(options.engine);
+Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& data,
+                    const EvaluateOptions& options, const Run& run) {
+  const Executor& engine =
+      options.engine.empty() ? best_executor() : Registry<Executor>::get(options.engine);
   const auto runner = engine.make(graph);
   const auto original_runner = original ? best_executor().make(*original) : nullptr;
   const LoadOptions how{.batch = batch_size_for(graph), .skip_broken = options.skip_broken};
@@ -99,17 +103,20 @@ Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& da
         for (size_t i = 0; i < found.batch.count; ++i) {
           const int64_t label = found.batch.labels[i];
           if (label >= static_cast<int64_t>(logits.width))
-            throw Error("sample '", data.name(found.batch.indices[i]), "' has the class ", label, ", but the network has ",
-                        logits.width, " outputs; give the class list with --classes");
+            throw Error("sample '", data.name(found.batch.indices[i]), "' has the class ", label,
+                        ", but the network has ", logits.width,
+                        " outputs; give the class list with --classes");
           result.accuracy.add(logits.row(i), label);
         }
         if (options.outputs) {
           outputs_shape = found.outputs[0].shape();
-          first_outputs.insert(first_outputs.end(), logits.values.begin(),
-                               logits.values.begin() + static_cast<int64_t>(found.batch.count * logits.width));
+          first_outputs.insert(
+              first_outputs.end(), logits.values.begin(),
+              logits.values.begin() + static_cast<int64_t>(found.batch.count * logits.width));
         }
         for (size_t k = 0; k < found.original.size() && k < found.outputs.size(); ++k)
-          add_energies(found.outputs[k], found.original[k], found.batch, how.batch, energies[graph.outputs[k].name]);
+          add_energies(found.outputs[k], found.original[k], found.batch, how.batch,
+                       energies[graph.outputs[k].name]);
         result.samples += found.batch.count;
       });
   report_broken(broken, data.size(), run);

@@ -97,7 +97,8 @@ std::vector<size_t> all_samples(const Dataset& data) { return numbers_below(data
 
 std::vector<size_t> evenly_spread(std::span<const size_t> samples, size_t count) {
   std::vector<size_t> chosen(std::min(count, samples.size()));
-  for (size_t i = 0; i < chosen.size(); ++i) chosen[i] = samples[i * samples.size() / chosen.size()];
+  for (size_t i = 0; i < chosen.size(); ++i)
+    chosen[i] = samples[i * samples.size() / chosen.size()];
   return chosen;
 }
 

@@ -3,10 +3,9 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "halftone/base/error.h"
 #include "halftone/data/file_bytes.h"

@@ -65,10 +65,9 @@ TEST(Preprocess, SurvivesBeingWrittenAndRead) {
 }
 
 TEST(Preprocess, WritesWhatAPersonWouldWrite) {
-  EXPECT_EQ(
-      load_preprocess("imagenet").to_json(),
-      R"({"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], )"
-      R"("std": [0.229, 0.224, 0.225]})");
+  EXPECT_EQ(load_preprocess("imagenet").to_json(),
+            R"({"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], )"
+            R"("std": [0.229, 0.224, 0.225]})");
   EXPECT_EQ(load_preprocess("cifar10").to_json(),
             R"({"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]})");
   EXPECT_EQ(Preprocess{}.to_json(), "{}");

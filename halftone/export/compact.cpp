@@ -39,21 +39,25 @@ SiteRecords records_by_form(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     if (node.op_type == "QuantizeLinear") {
       const int reader = links.only_consumer(node.outputs[0]);
-      const int clipped = reader < 0 ? 0 : clipped_width(graph, graph.nodes[static_cast<size_t>(reader)]);
+      const int clipped =
+          reader < 0 ? 0 : clipped_width(graph, graph.nodes[static_cast<size_t>(reader)]);
       records[node.input(0)] = {.kind = "activation", .bits = clipped ? clipped : 8};
     } else if (is_dequantized_constant(graph, node, DType::kInt8)) {
-      const bool is_per_channel = graph.constant(node.input(1)) && graph.constant(node.input(1))->count() > 1;
-      records[site_name(node.input(0))] = {.kind = "weight",
-                                           .bits = stored_width(*graph.constant(node.input(0))),
-                                           .axis = is_per_channel ? static_cast<int>(node.int_or("axis", 1)) : -1,
-                                           .channel_bits = {},
-                                           .block_size = static_cast<int>(node.int_or("block_size", 0))};
+      const bool is_per_channel =
+          graph.constant(node.input(1)) && graph.constant(node.input(1))->count() > 1;
+      records[site_name(node.input(0))] = {
+          .kind = "weight",
+          .bits = stored_width(*graph.constant(node.input(0))),
+          .axis = is_per_channel ? static_cast<int>(node.int_or("axis", 1)) : -1,
+          .channel_bits = {},
+          .block_size = static_cast<int>(node.int_or("block_size", 0))};
     }
   }
   return records;
 }
 
-// What of the record the form does not tell: widths of single channels, and of weights in a type below 8 bits.
+// What of the record the form does not tell: widths of single channels, and of weights in a type
+// below 8 bits.
 SiteRecords records_untold_by_form(const Graph& graph, SiteRecords records) {
   std::erase_if(records, [&](const auto& entry) {
     const Tensor* codes = graph.constant(entry.first + "_quantized");
@@ -67,11 +71,13 @@ SiteRecords records_untold_by_form(const Graph& graph, SiteRecords records) {
 std::vector<int> widths_of(const Tensor& codes, const SiteRecord* told, int axis) {
   const int least = stored_width(codes);
   if (!told) return {least};
-  const bool has_channels = axis >= 0 && axis < codes.rank() && told->channel_bits.size() > 1 &&
-                            static_cast<int64_t>(told->channel_bits.size()) == codes.shape()[static_cast<size_t>(axis)];
+  const bool has_channels =
+      axis >= 0 && axis < codes.rank() && told->channel_bits.size() > 1 &&
+      static_cast<int64_t>(told->channel_bits.size()) == codes.shape()[static_cast<size_t>(axis)];
   if (has_channels && std::ranges::max(told->channel_bits) <= 8) return told->channel_bits;
   // Binary codes are no two's complement: a told width of 1 holds them, and no other.
-  return {told->bits <= 8 && told->bits >= least && (told->bits > 1 || least == 1) ? told->bits : least};
+  return {told->bits <= 8 && told->bits >= least && (told->bits > 1 || least == 1) ? told->bits
+                                                                                   : least};
 }
 
 // Values that subgraphs read by name.
@@ -93,41 +99,53 @@ void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
     if (is_dequantized_constant(graph, node, DType::kInt8) && done.insert(name).second) {
       const Tensor codes = graph.initializers.at(name);
       const auto found = told.find(site_name(name));
-      const int axis = node.inputs.size() > 1 && graph.constant(node.inputs[1]) && graph.constant(node.inputs[1])->count() > 1 ? static_cast<int>(node.int_or("axis", 1)) : -1;
+      const int axis = node.inputs.size() > 1 && graph.constant(node.inputs[1]) &&
+                               graph.constant(node.inputs[1])->count() > 1
+                           ? static_cast<int>(node.int_or("axis", 1))
+                           : -1;
       const auto widths = widths_of(codes, found == told.end() ? nullptr : &found->second, axis);
-      const auto stored = storage_widths(widths, codes.count() / static_cast<int64_t>(widths.size()));
+      const auto stored =
+          storage_widths(widths, codes.count() / static_cast<int64_t>(widths.size()));
       if (!captured.contains(name) && std::ranges::min(stored) < 8) {
         graph.initializers.erase(name);
         add_packed_weight(graph, name, codes, stored, axis, opset);
-        graph.nodes.back().outputs[0] = name;  // the codes keep their name: folding gives the initializer back
+        graph.nodes.back().outputs[0] =
+            name;  // the codes keep their name: folding gives the initializer back
       }
     }
     graph.nodes.push_back(std::move(node));
   }
 }
 
-// Scales of biases as the product that they are: Mul(s_x, s_w) in float32, folded when the file is loaded.
+// Scales of biases as the product that they are: Mul(s_x, s_w) in float32, folded when the file is
+// loaded.
 void compute_bias_scales(Graph& graph) {
   const Links links(graph);
   std::vector<Node> products(graph.nodes.size());
   for (const Node& node : graph.nodes) {
     if (node.inputs.size() < 3) continue;
-    const int input = links.producer(node.inputs[0]), weight = links.producer(node.inputs[1]), bias = links.producer(node.inputs[2]);
+    const int input = links.producer(node.inputs[0]), weight = links.producer(node.inputs[1]),
+              bias = links.producer(node.inputs[2]);
     if (input < 0 || weight < 0 || bias < 0 || links.only_consumer(node.inputs[2]) < 0) continue;
     Node& bias_dq = graph.nodes[static_cast<size_t>(bias)];
     if (!is_dequantized_constant(graph, bias_dq, DType::kInt32)) continue;
     const std::string& input_scale = graph.nodes[static_cast<size_t>(input)].input(1);
     const std::string& weight_scale = graph.nodes[static_cast<size_t>(weight)].input(1);
-    const Tensor *x = graph.constant(input_scale), *w = graph.constant(weight_scale), *b = graph.constant(bias_dq.input(1));
-    if (!x || !w || !b || x->count() != 1 || w->count() != b->count() || b->dtype() != DType::kFloat || b->count() < 4) continue;
+    const Tensor *x = graph.constant(input_scale), *w = graph.constant(weight_scale),
+                 *b = graph.constant(bias_dq.input(1));
+    if (!x || !w || !b || x->count() != 1 || w->count() != b->count() ||
+        b->dtype() != DType::kFloat || b->count() < 4)
+      continue;
     const auto scales = b->to_vector<float>(), factors = w->to_vector<float>();
     const auto factor = x->item<float>();
     bool is_product = true;
-    for (size_t i = 0; i < scales.size(); ++i) is_product = is_product && scales[i] == factor * factors[i];
+    for (size_t i = 0; i < scales.size(); ++i)
+      is_product = is_product && scales[i] == factor * factors[i];
     if (!is_product) continue;
     const std::string name = bias_dq.inputs[1];
     if (links.only_consumer(name) != bias) continue;
-    products[static_cast<size_t>(bias)] = {.op_type = "Mul", .inputs = {input_scale, weight_scale}, .outputs = {name}};
+    products[static_cast<size_t>(bias)] = {
+        .op_type = "Mul", .inputs = {input_scale, weight_scale}, .outputs = {name}};
   }
   std::vector<Node> nodes;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -147,7 +165,8 @@ DType narrowest(const std::vector<int32_t>& codes) {
   return low >= -32768 && high <= 32767 ? DType::kInt16 : DType::kInt32;
 }
 
-// Vectors of one length and type as one constant that a Split takes apart: biases in the fewest bytes that hold them, scales of weights.
+// Vectors of one length and type as one constant that a Split takes apart: biases in the fewest
+// bytes that hold them, scales of weights.
 void merge_vectors(Graph& graph) {
   const auto captured = captured_values(graph);
   std::map<std::pair<DType, int64_t>, std::vector<std::string>> groups;
@@ -156,7 +175,9 @@ void merge_vectors(Graph& graph) {
     if (node.op_type != "DequantizeLinear" || !node.domain.empty()) continue;
     for (const std::string& name : {node.input(0), node.input(1)}) {
       const Tensor* tensor = graph.constant(name);
-      if (!tensor || tensor->rank() != 1 || tensor->count() < 4 || graph.is_output(name) || captured.contains(name) || !seen.insert(name).second) continue;
+      if (!tensor || tensor->rank() != 1 || tensor->count() < 4 || graph.is_output(name) ||
+          captured.contains(name) || !seen.insert(name).second)
+        continue;
       if (tensor->dtype() == DType::kInt32)
         groups[{narrowest(tensor->to_vector<int32_t>()), tensor->count()}].push_back(name);
       else if (tensor->dtype() == DType::kFloat)
@@ -175,17 +196,24 @@ void merge_vectors(Graph& graph) {
       graph.initializers.erase(name);
     }
     std::string all = graph.unique_name(text("halftone_vectors_", name_of(dtype), "_", length));
-    graph.initializers[all] = Tensor::from_doubles(dtype, {static_cast<int64_t>(values.size())}, values);
+    graph.initializers[all] =
+        Tensor::from_doubles(dtype, {static_cast<int64_t>(values.size())}, values);
     if (is_narrowed) {
       const std::string wide = names.size() == 1 ? names[0] : graph.unique_name(all + "_wide");
-      nodes.push_back({.op_type = "Cast", .inputs = {all}, .outputs = {wide}, .attributes = {{"to", static_cast<int64_t>(DType::kInt32)}}});
+      nodes.push_back({.op_type = "Cast",
+                       .inputs = {all},
+                       .outputs = {wide},
+                       .attributes = {{"to", static_cast<int64_t>(DType::kInt32)}}});
       all = wide;
     }
     if (names.size() > 1)
-      nodes.push_back({.op_type = "Split", .inputs = {all}, .outputs = names,
+      nodes.push_back({.op_type = "Split",
+                       .inputs = {all},
+                       .outputs = names,
                        .attributes = {{"num_outputs", static_cast<int64_t>(names.size())}}});
   }
-  nodes.insert(nodes.end(), std::make_move_iterator(graph.nodes.begin()), std::make_move_iterator(graph.nodes.end()));
+  nodes.insert(nodes.end(), std::make_move_iterator(graph.nodes.begin()),
+               std::make_move_iterator(graph.nodes.end()));
   graph.nodes = std::move(nodes);
 }
 
@@ -201,7 +229,9 @@ void share_constants(Graph& graph) {
   std::map<std::tuple<DType, Shape, std::string>, std::string> first;
   std::map<std::string, std::string> instead;
   for (const auto& [name, tensor] : graph.initializers) {
-    if (graph.is_input(name) || graph.is_output(name) || captured.contains(name) || tensor.dtype() == DType::kString) continue;
+    if (graph.is_input(name) || graph.is_output(name) || captured.contains(name) ||
+        tensor.dtype() == DType::kString)
+      continue;
     const auto bytes = tensor.bytes();
     const std::string content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto [found, is_new] = first.try_emplace({tensor.dtype(), tensor.shape(), content}, name);
@@ -217,7 +247,9 @@ void share_dequantizers(Graph& graph) {
   std::map<std::vector<std::string>, std::string> first;
   std::map<std::string, std::string> instead;
   std::erase_if(graph.nodes, [&](const Node& node) {
-    if (node.op_type != "DequantizeLinear" || graph.is_output(node.outputs[0]) || captured.contains(node.outputs[0])) return false;
+    if (node.op_type != "DequantizeLinear" || graph.is_output(node.outputs[0]) ||
+        captured.contains(node.outputs[0]))
+      return false;
     std::vector<std::string> key = node.inputs;
     key.push_back(text(node.int_or("axis", 1), " ", node.int_or("block_size", 0)));
     const auto [found, is_new] = first.try_emplace(key, node.outputs[0]);
@@ -244,14 +276,16 @@ void drop_default_attributes(Graph& graph) {
   }
 }
 
-// The zero points of a Conv's weight, all 0, which is what is meant without them. onnxruntime wants them before a Gemm.
+// The zero points of a Conv's weight, all 0, which is what is meant without them. onnxruntime wants
+// them before a Gemm.
 void drop_zero_points(Graph& graph) {
   const Links links(graph);
   for (Node& node : graph.nodes) {
     if (node.op_type != "DequantizeLinear" || node.inputs.size() < 3) continue;
     const Tensor* zero_point = graph.constant(node.inputs[2]);
     if (!zero_point || zero_point->dtype() != DType::kInt8 || zero_point->rank() != 1) continue;
-    const bool is_zero = std::ranges::all_of(zero_point->to_vector<int32_t>(), [](int32_t z) { return z == 0; });
+    const bool is_zero =
+        std::ranges::all_of(zero_point->to_vector<int32_t>(), [](int32_t z) { return z == 0; });
     const bool is_conv = std::ranges::all_of(links.consumers(node.outputs[0]), [&](int i) {
       return graph.nodes[static_cast<size_t>(i)].op_type == "Conv";
     });
@@ -265,7 +299,8 @@ std::set<std::string> names_to_keep(const Graph& graph) {
   std::set<std::string> kept;
   for (const Node& node : graph.nodes) {
     if (node.op_type == "QuantizeLinear") kept.insert(node.input(0));
-    const bool is_weight = node.op_type == "DequantizeLinear" && node.inputs.size() > 2 && !fed.contains(node.input(0));
+    const bool is_weight = node.op_type == "DequantizeLinear" && node.inputs.size() > 2 &&
+                           !fed.contains(node.input(0));
     if (is_weight) kept.insert(node.input(0));
   }
   return kept;
@@ -274,9 +309,12 @@ std::set<std::string> names_to_keep(const Graph& graph) {
 }  // namespace
 
 Model pack(const Model& source) {
-  const bool is_quantized = std::ranges::any_of(source.graph.nodes, [](const Node& node) { return node.op_type == "DequantizeLinear"; });
+  const bool is_quantized = std::ranges::any_of(
+      source.graph.nodes, [](const Node& node) { return node.op_type == "DequantizeLinear"; });
   if (!is_quantized)
-    throw Error("pack needs a quantized model, and this one holds no DequantizeLinear: run halftone quantize first");
+    throw Error(
+        "pack needs a quantized model, and this one holds no DequantizeLinear: run halftone "
+        "quantize first");
   Model model = unpack(source);
   Graph& graph = model.graph;
   int64_t opset = model.opset();

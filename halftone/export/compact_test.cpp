@@ -20,13 +20,16 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Tensor random_codes(const Shape& shape, const std::vector<int>& widths, size_t axis, uint64_t seed) {
+Tensor random_codes(const Shape& shape, const std::vector<int>& widths, size_t axis,
+                    uint64_t seed) {
   Rng rng(seed);
   std::vector<double> codes(static_cast<size_t>(element_count(shape)));
   const auto inner = static_cast<size_t>(strides_of(shape)[axis]);
   for (size_t i = 0; i < codes.size(); ++i) {
     const int bits = widths.size() == 1 ? widths[0] : widths[i / inner % widths.size()];
-    codes[i] = bits == 1 ? (rng.below(2) ? 1.0 : -1.0) : static_cast<double>(rng.below(1u << bits)) - static_cast<double>(1 << (bits - 1));
+    codes[i] = bits == 1 ? (rng.below(2) ? 1.0 : -1.0)
+                         : static_cast<double>(rng.below(1u << bits)) -
+                               static_cast<double>(1 << (bits - 1));
   }
   return Tensor::from_doubles(DType::kInt8, shape, codes);
 }
@@ -45,7 +48,8 @@ TEST(PackedWeight, UnpacksBitForBitAtEveryWidth) {
   for (int bits = 1; bits <= 8; ++bits)
     for (const Shape& shape : {Shape{16, 3, 3, 3}, Shape{5, 7}, Shape{1, 1, 1, 3}}) {
       const Tensor codes = random_codes(shape, {bits}, 0, static_cast<uint64_t>(bits));
-      EXPECT_EQ(unpacked(codes, {bits}, 0), codes.to_vector<int32_t>()) << bits << " bits, " << to_string(shape);
+      EXPECT_EQ(unpacked(codes, {bits}, 0), codes.to_vector<int32_t>())
+          << bits << " bits, " << to_string(shape);
     }
 }
 
@@ -57,13 +61,17 @@ TEST(PackedWeight, UnpacksMixedWidthsOfChannels) {
       std::vector<int> widths(6);
       for (int& bits : widths) bits = 1 + static_cast<int>(rng.below(8));
       const Tensor codes = random_codes(shape, widths, axis, seed);
-      EXPECT_EQ(unpacked(codes, widths, static_cast<int>(axis)), codes.to_vector<int32_t>()) << "axis " << axis << ", seed " << seed;
+      EXPECT_EQ(unpacked(codes, widths, static_cast<int>(axis)), codes.to_vector<int32_t>())
+          << "axis " << axis << ", seed " << seed;
     }
 }
 
 TEST(PackedWeight, RefusesACodeThatDoesNotFit) {
-  EXPECT_THAT(message_of([] { unpacked(Tensor::from_doubles(DType::kInt8, {2}, std::vector<double>{3, 4}), {3}, 0); }),
-              HasSubstr("the code 4 does not fit 3 bits"));
+  EXPECT_THAT(
+      message_of([] {
+        unpacked(Tensor::from_doubles(DType::kInt8, {2}, std::vector<double>{3, 4}), {3}, 0);
+      }),
+      HasSubstr("the code 4 does not fit 3 bits"));
 }
 
 TEST(PackedWeight, StoresFewGroupsAndNoneTooNarrow) {
@@ -77,7 +85,8 @@ TEST(PackedWeight, StoresFewGroupsAndNoneTooNarrow) {
     EXPECT_LE(std::set(small.begin(), small.end()).size(), 2U) << "seed " << seed;
   }
   EXPECT_EQ(storage_widths({1}, 8), std::vector<int>{8});
-  EXPECT_EQ(storage_widths({3}, 1'000), std::vector<int>{4}) << "a type of 4 bits needs fewer nodes than bit planes";
+  EXPECT_EQ(storage_widths({3}, 1'000), std::vector<int>{4})
+      << "a type of 4 bits needs fewer nodes than bit planes";
 }
 
 // The small network with weights of `bits`.
@@ -87,10 +96,12 @@ Model quantized(int bits) {
   const Placement placement = place(model.graph, profile, {});
   QuantizedSites sites;
   for (const Site& site : placement.sites) {
-    if (site.kind == SiteKind::kActivation) sites.activations[site.name] = affine_params(-2, 6, 8, {0, 255});
+    if (site.kind == SiteKind::kActivation)
+      sites.activations[site.name] = affine_params(-2, 6, 8, {0, 255});
     if (site.kind != SiteKind::kWeight) continue;
     const Tensor& weight = model.graph.initializers.at(site.name);
-    const auto params = weight_params(weight, site.axis, bits, weight_codes(profile, bits, false), WeightScale::kMse, site.name);
+    const auto params = weight_params(weight, site.axis, bits, weight_codes(profile, bits, false),
+                                      WeightScale::kMse, site.name);
     sites.weights[site.name] = quantize_tensor(weight, params, site.name);
   }
   return write_qdq(model, placement, sites, profile);
@@ -105,7 +116,8 @@ TEST(Pack, UnpackGivesTheNumbersAndTheNamesOfSitesBack) {
     for (const char* weight : {"stem.weight", "a.weight", "b.weight", "fc.weight"}) {
       const std::string name = std::string(weight) + "_quantized";
       ASSERT_TRUE(after.graph.initializers.contains(name)) << name;
-      EXPECT_EQ(after.graph.initializers.at(name).to_vector<int32_t>(), before.graph.initializers.at(name).to_vector<int32_t>());
+      EXPECT_EQ(after.graph.initializers.at(name).to_vector<int32_t>(),
+                before.graph.initializers.at(name).to_vector<int32_t>());
     }
     const SiteRecords told = read_site_records(before), found = read_site_records(after);
     for (const auto& [site, record] : told) ASSERT_TRUE(found.contains(site)) << site;

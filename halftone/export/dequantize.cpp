@@ -17,11 +17,14 @@ namespace {
 
 bool is_op(const Node& node, const char* op) { return node.op_type == op && node.domain.empty(); }
 
-// Operators that move elements of their first input and compute nothing: the same on codes as on values.
+// Operators that move elements of their first input and compute nothing: the same on codes as on
+// values.
 bool moves_elements(const Node& node) {
-  static const std::set<std::string> kMoving = {"MaxPool", "Reshape", "Flatten",      "Transpose", "Squeeze", "Unsqueeze",
-                                                "Slice",   "Gather",  "DepthToSpace", "Expand",    "Tile",    "Split"};
-  const bool is_nearest = node.op_type == "Resize" && node.string_or("mode", "nearest") == "nearest";
+  static const std::set<std::string> kMoving = {"MaxPool",      "Reshape",   "Flatten", "Transpose",
+                                                "Squeeze",      "Unsqueeze", "Slice",   "Gather",
+                                                "DepthToSpace", "Expand",    "Tile",    "Split"};
+  const bool is_nearest =
+      node.op_type == "Resize" && node.string_or("mode", "nearest") == "nearest";
   return node.domain.empty() && (kMoving.contains(node.op_type) || is_nearest) &&
          (node.op_type != "MaxPool" || node.outputs.size() == 1);
 }
@@ -29,7 +32,10 @@ bool moves_elements(const Node& node) {
 class Dequantizer {
  public:
   Dequantizer(const Model& model, bool keeps_numbers)
-      : source_(model.graph), keeps_numbers_(keeps_numbers), links_(model.graph), records_(read_site_records(model)) {
+      : source_(model.graph),
+        keeps_numbers_(keeps_numbers),
+        links_(model.graph),
+        records_(read_site_records(model)) {
     result_.model = model;
     result_.model.graph.nodes.clear();
     for (const Value& value : source_.inputs) taken_.insert(value.name);
@@ -45,10 +51,14 @@ class Dequantizer {
       const Node& original = source_.nodes[i];
       Node node = original;
       for (std::string& name : node.inputs) name = current(name);
-      if (is_op(node, "QuantizeLinear")) take_quantizer(original, node, static_cast<int>(i));
-      else if (is_op(node, "Clip") && codes_.contains(node.inputs[0])) narrow(node);
-      else if (moves_elements(node) && codes_.contains(node.inputs[0])) add_twin(node);
-      else if (is_op(node, "DequantizeLinear") && take_dequantizer(node)) continue;
+      if (is_op(node, "QuantizeLinear"))
+        take_quantizer(original, node, static_cast<int>(i));
+      else if (is_op(node, "Clip") && codes_.contains(node.inputs[0]))
+        narrow(node);
+      else if (moves_elements(node) && codes_.contains(node.inputs[0]))
+        add_twin(node);
+      else if (is_op(node, "DequantizeLinear") && take_dequantizer(node))
+        continue;
       graph().nodes.push_back(std::move(node));
     }
     finish();
@@ -85,7 +95,9 @@ class Dequantizer {
   std::string value_name(const std::string& codes, const std::string& fallback) {
     for (const std::string suffix : {"_quantized", "_QuantizeLinear"})
       if (codes.ends_with(suffix) && codes.size() > suffix.size())
-        if (const std::string name = codes.substr(0, codes.size() - suffix.size()); taken_.insert(name).second) return name;
+        if (const std::string name = codes.substr(0, codes.size() - suffix.size());
+            taken_.insert(name).second)
+          return name;
     return fallback;
   }
 
@@ -93,13 +105,18 @@ class Dequantizer {
   std::optional<Codes> tensor_parameters(const Node& node) const {
     const Tensor* scale = source_.constant(node.input(1));
     const Tensor* zero_point = source_.constant(node.input(2));
-    if (!scale || scale->dtype() != DType::kFloat || scale->count() != 1 || node.int_or("block_size", 0) != 0) return {};
+    if (!scale || scale->dtype() != DType::kFloat || scale->count() != 1 ||
+        node.int_or("block_size", 0) != 0)
+      return {};
     if (!node.input(2).empty() && !zero_point) return {};
-    const DType dtype = zero_point ? zero_point->dtype() : static_cast<DType>(node.int_or("output_dtype", 2));
+    const DType dtype =
+        zero_point ? zero_point->dtype() : static_cast<DType>(node.int_or("output_dtype", 2));
     if (dtype != DType::kUint8 && dtype != DType::kInt8) return {};
     const int32_t shift = dtype == DType::kInt8 ? 128 : 0;
     const int32_t zero = zero_point ? zero_point->item<int32_t>() : 0;
-    return Codes{{}, {{scale->item<float>()}, {zero + shift}, -1, 8, {0, 255}}, *scale,
+    return Codes{{},
+                 {{scale->item<float>()}, {zero + shift}, -1, 8, {0, 255}},
+                 *scale,
                  zero_point ? zero_point->reshaped({}) : Tensor::scalar<uint8_t>(0)};
   }
 
@@ -114,7 +131,8 @@ class Dequantizer {
     if (!parameters || source_.constant(value)) return;
     const auto present = result_.sites.activations.find(value);
     const bool is_alone = links_.only_consumer(original.inputs[0]) == index;
-    const bool is_repeated = present != result_.sites.activations.end() && present->second.scales == parameters->params.scales &&
+    const bool is_repeated = present != result_.sites.activations.end() &&
+                             present->second.scales == parameters->params.scales &&
                              present->second.zero_points == parameters->params.zero_points;
     if (present != result_.sites.activations.end() ? !is_repeated : !is_alone) return;
     parameters->value = value;
@@ -128,8 +146,10 @@ class Dequantizer {
     const Tensor* high = source_.constant(clip.input(2));
     // Codes that somebody reads before the Clip have two ranges.
     const bool is_alone = links_.only_consumer(clip.inputs[0]) >= 0;
-    if (keeps_numbers_ && (!is_alone || (low && low->count() != 1) || (high && high->count() != 1))) return;
-    const int32_t shift = codes.zero_point.defined() && codes.zero_point.dtype() == DType::kInt8 ? 128 : 0;
+    if (keeps_numbers_ && (!is_alone || (low && low->count() != 1) || (high && high->count() != 1)))
+      return;
+    const int32_t shift =
+        codes.zero_point.defined() && codes.zero_point.dtype() == DType::kInt8 ? 128 : 0;
     CodeRange& range = codes.params.range;
     if (low) range.qmin = std::max(range.qmin, low->to_vector<int32_t>().at(0) + shift);
     if (high) range.qmax = std::min(range.qmax, high->to_vector<int32_t>().at(0) + shift);
@@ -172,16 +192,21 @@ class Dequantizer {
     const std::string& output = node.outputs[0];
     if (keeps_numbers_) {
       const auto parameters = tensor_parameters(node);
-      const bool is_same = parameters && parameters->scale.reshaped({}) == codes.scale.reshaped({}) &&
+      const bool is_same = parameters &&
+                           parameters->scale.reshaped({}) == codes.scale.reshaped({}) &&
                            parameters->zero_point == codes.zero_point;
       const auto present = result_.sites.activations.find(codes.value);
-      if (!is_same || (present != result_.sites.activations.end() && present->second != codes.params)) return false;
+      if (!is_same ||
+          (present != result_.sites.activations.end() && present->second != codes.params))
+        return false;
     }
     if (links_.is_output(output)) {
       // The graph's output keeps its name; what makes its value takes it over.
-      if (source_.is_input(codes.value) || links_.is_output(codes.value) || output_of_.contains(codes.value)) {
+      if (source_.is_input(codes.value) || links_.is_output(codes.value) ||
+          output_of_.contains(codes.value)) {
         if (keeps_numbers_) return false;
-        graph().nodes.push_back({.name = output, .op_type = "Identity", .inputs = {codes.value}, .outputs = {output}});
+        graph().nodes.push_back(
+            {.name = output, .op_type = "Identity", .inputs = {codes.value}, .outputs = {output}});
         return true;
       }
       output_of_[codes.value] = output;
@@ -197,30 +222,35 @@ class Dequantizer {
     const std::string& output = node.outputs[0];
     if (!scale || (!node.input(2).empty() && !zero_point) || links_.is_output(output)) return false;
     const int bits = bits_of(codes.dtype());
-    const bool is_plain = is_integer(codes.dtype()) && (bits <= 8 || codes.dtype() == DType::kInt32) &&
+    const bool is_plain = is_integer(codes.dtype()) &&
+                          (bits <= 8 || codes.dtype() == DType::kInt32) &&
                           scale->dtype() == DType::kFloat;
     const int64_t block = node.int_or("block_size", 0);
     const int64_t given = node.int_or("axis", 1);
-    const int64_t axis = scale->count() == 1 && block == 0 ? -1 : given + (given < 0 ? codes.rank() : 0);
+    const int64_t axis =
+        scale->count() == 1 && block == 0 ? -1 : given + (given < 0 ? codes.rank() : 0);
     const bool is_bias = codes.dtype() == DType::kInt32;
     if (keeps_numbers_ && (!is_plain || (is_bias && (zero_point || block)))) return false;
 
-    const std::string key = text(node.inputs[0], " ", node.input(1), " ", node.input(2), " ", axis, " ", block);
+    const std::string key =
+        text(node.inputs[0], " ", node.input(1), " ", node.input(2), " ", axis, " ", block);
     const auto [made, is_new] = constants_.emplace(key, "");
     if (is_new) {
       const Tensor* inputs[] = {&codes, scale, zero_point};
       made->second = value_name(node.inputs[0], output);
-      graph().initializers[made->second] = evaluate_node(node, std::span(inputs, node.inputs.size()))[0];
+      graph().initializers[made->second] =
+          evaluate_node(node, std::span(inputs, node.inputs.size()))[0];
       QuantParams grid{scale->to_vector<float>(), {}, static_cast<int>(axis), bits, {}, {}, block};
-      if (is_plain) record_constant(node.inputs[0], made->second, codes, std::move(grid), zero_point);
+      if (is_plain)
+        record_constant(node.inputs[0], made->second, codes, std::move(grid), zero_point);
     }
     renamed_[output] = made->second;
     return true;
   }
 
   // params: scales, and where they stand.
-  void record_constant(const std::string& stored, const std::string& name, const Tensor& codes, QuantParams params,
-                       const Tensor* zero_point) {
+  void record_constant(const std::string& stored, const std::string& name, const Tensor& codes,
+                       QuantParams params, const Tensor* zero_point) {
     const int container = params.bits;
     const bool is_bias = codes.dtype() == DType::kInt32;
     const int32_t shift = is_signed_integer(codes.dtype()) ? 0 : 1 << (container - 1);
@@ -248,7 +278,9 @@ class Dequantizer {
   void take_told_channels(const std::string& name, QuantTensor& tensor) const {
     const auto found = records_.find(name);
     const QuantParams& params = tensor.params;
-    if (found == records_.end() || !params.is_per_channel() || found->second.channel_bits.size() != params.scales.size()) return;
+    if (found == records_.end() || !params.is_per_channel() ||
+        found->second.channel_bits.size() != params.scales.size())
+      return;
     std::vector<Width> widths;
     for (int bits : found->second.channel_bits)
       widths.push_back({bits, bits == 1 ? CodeRange{-1, 1} : full_range(bits, true)});
@@ -269,7 +301,8 @@ class Dequantizer {
     Graph& g = graph();
     std::vector<Node> nodes;
     for (Node& node : g.nodes) {
-      const bool computes = is_weighted(node) || is_op(node, "Add") || is_op(node, "Sub") || is_op(node, "Mul");
+      const bool computes =
+          is_weighted(node) || is_op(node, "Add") || is_op(node, "Sub") || is_op(node, "Mul");
       const std::string value = node.outputs.empty() ? "" : node.outputs[0];
       const auto ranges = clipping_.find(value);
       if (!computes || ranges == clipping_.end()) {
@@ -278,7 +311,8 @@ class Dequantizer {
       }
       const std::string linear = node.outputs[0] = unique(value + "_linear");
       nodes.push_back(std::move(node));
-      Node activation{.name = value + "_activation", .op_type = "Relu", .inputs = {linear}, .outputs = {value}};
+      Node activation{
+          .name = value + "_activation", .op_type = "Relu", .inputs = {linear}, .outputs = {value}};
       if (std::fabs(ranges->second - 6) < 0.006) {
         activation.op_type = "Clip";
         for (float bound : {0.0f, 6.0f}) {
@@ -310,7 +344,8 @@ class Dequantizer {
   void finish() {
     for (const std::string& twin : twins_)
       for (const auto& [name, codes] : codes_)
-        if (codes.value == twin && keeps_numbers_) result_.sites.activations.emplace(twin, codes.params);
+        if (codes.value == twin && keeps_numbers_)
+          result_.sites.activations.emplace(twin, codes.params);
     for (const auto& [name, codes] : codes_) {
       const QuantParams& p = codes.params;
       if (p.scales.size() != 1 || p.zero_points[0] != p.range.qmin) continue;
@@ -335,8 +370,9 @@ class Dequantizer {
     std::erase_if(result_.kept, [&](const std::string& name) { return !present.contains(name); });
     for (auto& [name, params] : result_.sites.activations)
       if (const int told = told_bits(name)) params.bits = told;
-    std::erase_if(result_.model.metadata,
-                  [](const auto& entry) { return entry.first == "halftone.sites" || entry.first == "halftone.target"; });
+    std::erase_if(result_.model.metadata, [](const auto& entry) {
+      return entry.first == "halftone.sites" || entry.first == "halftone.target";
+    });
   }
 
   const Graph& source_;
@@ -358,10 +394,14 @@ class Dequantizer {
 
 std::string to_string(Quantization quantization) {
   switch (quantization) {
-    case Quantization::kFloat: return "float";
-    case Quantization::kWeightOnly: return "weight-only";
-    case Quantization::kPartly: return "partly quantized";
-    case Quantization::kFully: return "quantized";
+    case Quantization::kFloat:
+      return "float";
+    case Quantization::kWeightOnly:
+      return "weight-only";
+    case Quantization::kPartly:
+      return "partly quantized";
+    case Quantization::kFully:
+      return "quantized";
   }
   return "";
 }
@@ -369,13 +409,15 @@ std::string to_string(Quantization quantization) {
 Quantization Dequantized::quantization() const {
   const bool has_weights = !sites.weights.empty();
   if (!has_weights && sites.activations.empty() && kept.empty()) return Quantization::kFloat;
-  bool has_float_layer = false, has_integer_layer = false, has_activation = !sites.activations.empty();
+  bool has_float_layer = false, has_integer_layer = false,
+       has_activation = !sites.activations.empty();
   for (const Node& node : model.graph.nodes) {
     if (node.op_type == "QuantizeLinear") has_activation = true;
     if (!is_weighted(node) || node.op_type == "ConvTranspose") continue;
     const std::string& weight = node.input(1);
     if (!model.graph.constant(weight) && !kept.contains(weight)) continue;
-    const bool reads_codes = sites.activations.contains(node.input(0)) || kept.contains(node.input(0));
+    const bool reads_codes =
+        sites.activations.contains(node.input(0)) || kept.contains(node.input(0));
     const bool has_codes = sites.weights.contains(weight) || kept.contains(weight);
     (reads_codes && has_codes ? has_integer_layer : has_float_layer) = true;
   }

@@ -12,9 +12,9 @@ namespace {
 
 // What onnxruntime 1.32 does with an operator between DQ and Q; measured on its optimized graphs.
 enum class Kind {
-  kWeighted,  // Conv, Gemm, MatMul: the reason for it all
-  kCompute,   // integer kernel with its own output scale
-  kSharing,   // moves codes: output shares the input's scale
+  kWeighted,      // Conv, Gemm, MatMul: the reason for it all
+  kCompute,       // integer kernel with its own output scale
+  kSharing,       // moves codes: output shares the input's scale
   kFloatSharing,  // the same values in float: quantizing around it costs nothing but does not fuse
   kFloat,
 };
@@ -23,10 +23,12 @@ const std::map<std::string, Kind>& kinds() {
   static const std::map<std::string, Kind> table = [] {
     std::map<std::string, Kind> result;
     for (const char* op : {"Conv", "Gemm", "MatMul"}) result[op] = Kind::kWeighted;
-    for (const char* op : {"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu", "Softmax"})
+    for (const char* op : {"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid",
+                           "LeakyRelu", "Softmax"})
       result[op] = Kind::kCompute;
-    for (const char* op : {"MaxPool", "ReduceMax", "ReduceMin", "Resize", "Reshape", "Flatten", "Transpose", "Squeeze",
-                           "Unsqueeze", "Slice", "Gather", "Tile", "Expand", "Split", "DepthToSpace"})
+    for (const char* op :
+         {"MaxPool", "ReduceMax", "ReduceMin", "Resize", "Reshape", "Flatten", "Transpose",
+          "Squeeze", "Unsqueeze", "Slice", "Gather", "Tile", "Expand", "Split", "DepthToSpace"})
       result[op] = Kind::kSharing;
     result["Pad"] = Kind::kFloatSharing;
     return result;
@@ -38,7 +40,8 @@ Kind kind_of(const Graph& graph, const Node& node) {
   if (!node.domain.empty()) return Kind::kFloat;
   const auto found = kinds().find(node.op_type);
   if (found == kinds().end()) return Kind::kFloat;
-  if (node.op_type == "Resize" && node.string_or("mode", "nearest") != "nearest") return Kind::kFloat;
+  if (node.op_type == "Resize" && node.string_or("mode", "nearest") != "nearest")
+    return Kind::kFloat;
   if (node.op_type == "MaxPool" && node.outputs.size() > 1) return Kind::kFloat;
   if (node.op_type == "Pad") {
     const Tensor* value = graph.constant(node.input(2));
@@ -61,8 +64,13 @@ std::vector<std::string> data_inputs(const Node& node, Kind kind) {
 class Placer {
  public:
   Placer(const Graph& graph, const Profile& profile, const std::set<std::string>& keep_float)
-      : graph_(graph), profile_(profile), keep_float_(keep_float), links_(graph),
-        is_integer_(graph.nodes.size(), false), absorbed_by_(graph.nodes.size(), -1), reasons_(graph.nodes.size()) {}
+      : graph_(graph),
+        profile_(profile),
+        keep_float_(keep_float),
+        links_(graph),
+        is_integer_(graph.nodes.size(), false),
+        absorbed_by_(graph.nodes.size(), -1),
+        reasons_(graph.nodes.size()) {}
 
   Placement run() {
     choose_weighted();
@@ -92,11 +100,12 @@ class Placer {
   }
 
   // The tensor behind a node's fused activation: the Relu or Clip that alone reads it.
-  std::string group_output(int i, std::optional<float>* limit = nullptr, bool* non_negative = nullptr,
-                           int* activation = nullptr) const {
+  std::string group_output(int i, std::optional<float>* limit = nullptr,
+                           bool* non_negative = nullptr, int* activation = nullptr) const {
     const std::string& output = node(i).outputs[0];
     const int next = links_.only_consumer(output);
-    if (next < 0 || !node(next).domain.empty() || profile_.activation_type != DType::kUint8) return output;
+    if (next < 0 || !node(next).domain.empty() || profile_.activation_type != DType::kUint8)
+      return output;
     const Node& after = node(next);
     std::optional<float> ceiling;
     if (after.op_type == "Clip") {
@@ -120,22 +129,28 @@ class Placer {
     for (const std::string& name : n.inputs)
       if (!name.empty() && keep_float_.contains(name)) return text("'", name, "' is kept in float");
     const std::string output = group_output(i);
-    if (n.op_type == "Conv" && keep_float_.contains(output)) return text("'", output, "' is kept in float");
+    if (n.op_type == "Conv" && keep_float_.contains(output))
+      return text("'", output, "' is kept in float");
     if (!is_float32(n.inputs[0])) return "its input is not float32";
     const Tensor* weight = graph_.constant(n.input(1));
     if (n.op_type != "MatMul" && !weight) return "its weight is computed, not constant";
-    if (weight && weight->dtype() != DType::kFloat) return "its weight is " + name_of(weight->dtype()) + ", not float32";
+    if (weight && weight->dtype() != DType::kFloat)
+      return "its weight is " + name_of(weight->dtype()) + ", not float32";
     if (n.op_type == "MatMul") {
       if (is_constant(n.inputs[0])) return "its left side is constant";
-      if (weight && weight->rank() != 2) return "its weight has " + std::to_string(weight->rank()) + " axes, not 2";
+      if (weight && weight->rank() != 2)
+        return "its weight has " + std::to_string(weight->rank()) + " axes, not 2";
       return "";
     }
-    if (!n.input(2).empty() && (!graph_.constant(n.inputs[2]) || graph_.constant(n.inputs[2])->rank() != 1))
+    if (!n.input(2).empty() &&
+        (!graph_.constant(n.inputs[2]) || graph_.constant(n.inputs[2])->rank() != 1))
       return "its bias is not a constant vector";
     if (n.op_type == "Gemm") {
-      if (n.float_or("alpha", 1) != 1 || n.float_or("beta", 1) != 1) return "alpha or beta is not 1";
+      if (n.float_or("alpha", 1) != 1 || n.float_or("beta", 1) != 1)
+        return "alpha or beta is not 1";
       if (n.int_or("transA", 0)) return "its input is transposed";
-      if (!n.input(2).empty() && graph_.constant(n.inputs[2])->count() != weight->shape()[n.int_or("transB", 0) ? 0 : 1])
+      if (!n.input(2).empty() &&
+          graph_.constant(n.inputs[2])->count() != weight->shape()[n.int_or("transB", 0) ? 0 : 1])
         return "its bias is broadcast";
     }
     return "";
@@ -164,11 +179,15 @@ class Placer {
       const auto inputs = data_inputs(node(i), kind);
       std::string reason;
       for (const std::string& name : inputs) {
-        if (name.empty() || is_constant(name)) reason = "one of its inputs is constant";
-        else if (!is_float32(name)) reason = "its input is " + name_of(graph_.type(name).dtype);
-        else if (keep_float_.contains(name)) reason = text("'", name, "' is kept in float");
+        if (name.empty() || is_constant(name))
+          reason = "one of its inputs is constant";
+        else if (!is_float32(name))
+          reason = "its input is " + name_of(graph_.type(name).dtype);
+        else if (keep_float_.contains(name))
+          reason = text("'", name, "' is kept in float");
       }
-      if (keep_float_.contains(group_output(i))) reason = text("'", group_output(i), "' is kept in float");
+      if (keep_float_.contains(group_output(i)))
+        reason = text("'", group_output(i), "' is kept in float");
       const bool any = std::ranges::any_of(inputs, [&](const auto& name) {
         return quantized_.contains(name) || may_quantize_.contains(name);
       });
@@ -192,8 +211,10 @@ class Placer {
     for (int i = count() - 1; i >= 0; --i) {
       const Kind kind = kind_of(graph_, node(i));
       if (!integer(i) || kind == Kind::kWeighted) continue;
-      const bool used = std::ranges::any_of(node(i).outputs, [&](const auto& name) { return has_integer_reader(name); }) ||
-                        (kind == Kind::kCompute && has_integer_reader(group_output(i)));
+      const bool used =
+          std::ranges::any_of(node(i).outputs,
+                              [&](const auto& name) { return has_integer_reader(name); }) ||
+          (kind == Kind::kCompute && has_integer_reader(group_output(i)));
       if (!used) keep_in_float(i, "nothing that reads it runs on integers");
     }
   }
@@ -204,15 +225,17 @@ class Placer {
       if (!integer(i)) continue;
       const Kind kind = kind_of(graph_, node(i));
       int activation = -1;
-      const std::string output =
-          kind == Kind::kSharing || kind == Kind::kFloatSharing ? node(i).outputs[0] : group_output(i, nullptr, nullptr, &activation);
+      const std::string output = kind == Kind::kSharing || kind == Kind::kFloatSharing
+                                     ? node(i).outputs[0]
+                                     : group_output(i, nullptr, nullptr, &activation);
       // Gemm and MatMul may give float: better so where only float operators read it.
       const bool may_be_float = node(i).op_type == "Gemm" || node(i).op_type == "MatMul";
       if (may_be_float && !has_integer_reader(output)) continue;
       if (keep_float_.contains(output) && may_be_float) continue;
       if (activation >= 0) absorbed_by_[static_cast<size_t>(activation)] = i;
       quantized_.insert(output);
-      if (node(i).op_type == "Split") quantized_.insert(node(i).outputs.begin(), node(i).outputs.end());
+      if (node(i).op_type == "Split")
+        quantized_.insert(node(i).outputs.begin(), node(i).outputs.end());
       maker_[output] = i;
     }
   }
@@ -231,7 +254,8 @@ class Placer {
       for (size_t side : {size_t{0}, size_t{1}}) {
         const int maker = links_.producer(node(i).inputs[side]);
         const std::string& other = node(i).inputs[1 - side];
-        if (maker >= 0 && integer(maker) && links_.only_consumer(node(i).inputs[side]) == i && !is_constant(other)) {
+        if (maker >= 0 && integer(maker) && links_.only_consumer(node(i).inputs[side]) == i &&
+            !is_constant(other)) {
           quantized_.insert(other);
           break;
         }
@@ -240,7 +264,10 @@ class Placer {
   }
 
   Site activation_site(const std::string& name) const {
-    Site site{.name = name, .kind = SiteKind::kActivation, .node = links_.producer(name), .shares_with = name};
+    Site site{.name = name,
+              .kind = SiteKind::kActivation,
+              .node = links_.producer(name),
+              .shares_with = name};
     const auto made = maker_.find(name);
     if (made != maker_.end() && kind_of(graph_, node(made->second)) != Kind::kSharing &&
         kind_of(graph_, node(made->second)) != Kind::kFloatSharing)
@@ -248,7 +275,8 @@ class Placer {
     if (site.node < 0) return site;
     const Node& maker = node(site.node);
     const bool unit = maker.op_type == "Sigmoid" || maker.op_type == "Softmax";
-    if (unit && profile_.activation_type == DType::kUint8) site.fixed_range = Range{0.0f, 255.0f / 256.0f};
+    if (unit && profile_.activation_type == DType::kUint8)
+      site.fixed_range = Range{0.0f, 255.0f / 256.0f};
     if (maker.op_type == "Relu" || unit) site.is_non_negative = true;
     const Kind kind = kind_of(graph_, maker);
     const bool moves = kind == Kind::kSharing || kind == Kind::kFloatSharing;
@@ -262,14 +290,17 @@ class Placer {
       if (!integer(i) || kind_of(graph_, node(i)) != Kind::kWeighted) continue;
       const Tensor* weight = graph_.constant(node(i).input(1));
       if (weight && seen.insert(node(i).inputs[1]).second)
-        sites.push_back({.name = node(i).inputs[1], .kind = SiteKind::kWeight, .node = i,
+        sites.push_back({.name = node(i).inputs[1],
+                         .kind = SiteKind::kWeight,
+                         .node = i,
                          .axis = output_channel_axis(node(i), weight->rank())});
       if (profile_.has_integer_bias && !node(i).input(2).empty() && node(i).op_type != "MatMul")
         sites.push_back({.name = node(i).inputs[2], .kind = SiteKind::kBias, .node = i});
     }
   }
 
-  // Follows shares_with to the site that has its own scale, and unites the inputs and the output of Concat where asked.
+  // Follows shares_with to the site that has its own scale, and unites the inputs and the output of
+  // Concat where asked.
   void settle_sharing(std::vector<Site>& sites) const {
     std::map<std::string, std::string> root;
     for (const Site& site : sites)
@@ -281,7 +312,8 @@ class Placer {
     if (profile_.shares_concat && profile_.quantizes_outputs)
       for (int i = 0; i < count(); ++i)
         if (integer(i) && node(i).op_type == "Concat")
-          for (const std::string& input : node(i).inputs) root[find(input)] = find(node(i).outputs[0]);
+          for (const std::string& input : node(i).inputs)
+            root[find(input)] = find(node(i).outputs[0]);
     for (Site& site : sites)
       if (site.kind == SiteKind::kActivation) site.shares_with = find(site.name);
   }
@@ -296,17 +328,21 @@ class Placer {
     Placement result;
     std::vector<std::string> order;  // inputs first, then as the graph makes them
     for (const Value& input : graph_.inputs) order.push_back(input.name);
-    for (const Node& n : graph_.nodes) order.insert(order.end(), n.outputs.begin(), n.outputs.end());
+    for (const Node& n : graph_.nodes)
+      order.insert(order.end(), n.outputs.begin(), n.outputs.end());
     for (const std::string& name : order)
-      if (quantized_.contains(name) && !keep_float_.contains(name)) result.sites.push_back(activation_site(name));
+      if (quantized_.contains(name) && !keep_float_.contains(name))
+        result.sites.push_back(activation_site(name));
     add_constant_sites(result.sites);
     settle_sharing(result.sites);
     for (int i = 0; i < count(); ++i) {
       const bool in_float = !integer(i) || kind_of(graph_, node(i)) == Kind::kFloatSharing;
-      if (!in_float || absorbed_by_[static_cast<size_t>(i)] >= 0 || node(i).outputs.empty()) continue;
+      if (!in_float || absorbed_by_[static_cast<size_t>(i)] >= 0 || node(i).outputs.empty())
+        continue;
       const DType dtype = graph_.type(node(i).outputs[0]).dtype;
       if (dtype != DType::kUndefined && !is_floating(dtype)) continue;  // shape arithmetic
-      result.float_operators.push_back({node(i).name.empty() ? node(i).outputs[0] : node(i).name, node(i).op_type, reason_of(i)});
+      result.float_operators.push_back({node(i).name.empty() ? node(i).outputs[0] : node(i).name,
+                                        node(i).op_type, reason_of(i)});
     }
     result.is_integer = is_integer_;
     return result;
@@ -344,7 +380,8 @@ int output_channel_axis(const Node& node, int64_t weight_rank) {
   return -1;
 }
 
-Placement place(const Graph& graph, const Profile& profile, const std::set<std::string>& keep_float) {
+Placement place(const Graph& graph, const Profile& profile,
+                const std::set<std::string>& keep_float) {
   return Placer(graph, profile, keep_float).run();
 }
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "halftone/export/qdq.h"
 #include "halftone/export/prepare.h"
+#include "halftone/export/qdq.h"
 #include "halftone/graph/passes/passes.h"
 
 namespace halftone {
@@ -13,7 +13,9 @@ namespace {
 
 const Profile& onnxruntime() { return Registry<Profile>::get("onnxruntime"); }
 
-Value value(const std::string& name, SymbolicShape shape) { return {name, {DType::kFloat, std::move(shape)}, {}}; }
+Value value(const std::string& name, SymbolicShape shape) {
+  return {name, {DType::kFloat, std::move(shape)}, {}};
+}
 
 Tensor weights(Shape shape) {
   std::vector<float> values(static_cast<size_t>(element_count(shape)));
@@ -21,7 +23,8 @@ Tensor weights(Shape shape) {
   return Tensor::of<float>(std::move(shape), std::move(values));
 }
 
-// image -> conv1+relu1 -> conv2 -> + relu1 -> relu2 -> GlobalAveragePool -> Flatten -> Gemm -> logits
+// image -> conv1+relu1 -> conv2 -> + relu1 -> relu2 -> GlobalAveragePool -> Flatten -> Gemm ->
+// logits
 Model residual() {
   Model model;
   Graph& g = model.graph;
@@ -39,7 +42,11 @@ Model residual() {
       {.name = "relu2", .op_type = "Relu", .inputs = {"a"}, .outputs = {"r2"}},
       {.name = "pool", .op_type = "GlobalAveragePool", .inputs = {"r2"}, .outputs = {"p"}},
       {.name = "flatten", .op_type = "Flatten", .inputs = {"p"}, .outputs = {"f"}},
-      {.name = "fc", .op_type = "Gemm", .inputs = {"f", "fc"}, .outputs = {"logits"}, .attributes = {{"transB", int64_t{1}}}},
+      {.name = "fc",
+       .op_type = "Gemm",
+       .inputs = {"f", "fc"},
+       .outputs = {"logits"},
+       .attributes = {{"transB", int64_t{1}}}},
   };
   return prepare(model);
 }
@@ -54,11 +61,15 @@ std::set<std::string> activations(const Placement& placement) {
 QuantizedSites constant_sites(const Model& model, const Placement& placement, int bits = 8) {
   QuantizedSites sites;
   for (const Site& site : placement.sites) {
-    if (site.kind == SiteKind::kActivation) sites.activations[site.name] = affine_params(0, 1, bits, full_range(bits, false));
+    if (site.kind == SiteKind::kActivation)
+      sites.activations[site.name] = affine_params(0, 1, bits, full_range(bits, false));
     if (site.kind != SiteKind::kWeight) continue;
     const Tensor& weight = model.graph.initializers.at(site.name);
     QuantParams params{std::vector<float>(static_cast<size_t>(weight.shape()[0]), 0.1f),
-                       std::vector<int32_t>(static_cast<size_t>(weight.shape()[0])), 0, 8, {-64, 64}};
+                       std::vector<int32_t>(static_cast<size_t>(weight.shape()[0])),
+                       0,
+                       8,
+                       {-64, 64}};
     sites.weights.emplace(site.name, quantize_tensor(weight, params, site.name));
   }
   return sites;
@@ -85,7 +96,9 @@ TEST(Placement, ASiteInFloatTakesItsOperatorsAlong) {
   const Placement activation = place(model.graph, onnxruntime(), {"r1"});
   EXPECT_FALSE(activations(activation).contains("r1"));
   for (const char* node : {"conv1", "conv2", "add"})
-    EXPECT_TRUE(std::ranges::any_of(activation.float_operators, [&](const FloatOperator& op) { return op.node == node; })) << node;
+    EXPECT_TRUE(std::ranges::any_of(activation.float_operators, [&](const FloatOperator& op) {
+      return op.node == node;
+    })) << node;
 }
 
 TEST(Placement, TensorRtLeavesTheResidualBranchToTheConvolution) {
@@ -112,7 +125,8 @@ TEST(Qdq, EveryReaderHasItsOwnDequantizerAndSharesTheParameters) {
     }
   }
   EXPECT_EQ(out.graph.initializers.count("p_scale"), 1u);
-  EXPECT_EQ(out.graph.initializers.count("f_scale"), 0u) << "Flatten only moves codes: the same initializers";
+  EXPECT_EQ(out.graph.initializers.count("f_scale"), 0u)
+      << "Flatten only moves codes: the same initializers";
   EXPECT_FALSE(out.graph.initializers.contains("w1")) << "the float weight is gone";
   EXPECT_EQ(out.graph.initializers.at("w1_quantized").dtype(), DType::kInt8);
   EXPECT_EQ(out.graph.inputs[0].name, "image");
@@ -126,7 +140,8 @@ TEST(Qdq, BiasScaleIsTheFloatProductInThatOrder) {
   const Model out = write_qdq(model, placement, sites, onnxruntime());
   const auto scales = out.graph.initializers.at("b2_scale").to_vector<float>();
   for (size_t c = 0; c < scales.size(); ++c)
-    EXPECT_EQ(scales[c], sites.activations.at("r1").scales[0] * sites.weights.at("w2").params.scales[c]);
+    EXPECT_EQ(scales[c],
+              sites.activations.at("r1").scales[0] * sites.weights.at("w2").params.scales[c]);
 }
 
 TEST(Qdq, NarrowActivationsAreClippedOncePerScale) {

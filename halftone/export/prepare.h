@@ -5,8 +5,9 @@
 
 namespace halftone {
 
-// Lifted to opset 13 or later, its quantized operators as Q and DQ (onnx/qdq_form), and canonical (graph/passes). The same
-// function. Throws Error naming the node that cannot be brought to this form.
+// Lifted to opset 13 or later, its quantized operators as Q and DQ (onnx/qdq_form), and canonical
+// (graph/passes). The same function. Throws Error naming the node that cannot be brought to this
+// form.
 Model prepare(const Model& model);
 
 }  // namespace halftone

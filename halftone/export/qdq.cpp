@@ -20,19 +20,28 @@ Tensor code_tensor(DType dtype, const Shape& shape, const std::vector<int32_t>& 
 }
 
 SiteRecord record_of(const QuantParams& weight) {
-  SiteRecord record{.kind = "weight", .bits = weight.bits, .axis = weight.axis, .block_size = static_cast<int>(weight.block_size)};
+  SiteRecord record{.kind = "weight",
+                    .bits = weight.bits,
+                    .axis = weight.axis,
+                    .block_size = static_cast<int>(weight.block_size)};
   for (const Width& width : weight.channels) record.channel_bits.push_back(width.bits);
   return record;
 }
 
 class QdqWriter {
  public:
-  QdqWriter(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
-            const QdqOptions& options)
-      : model_(model), placement_(placement), sites_(sites), profile_(profile), options_(options), links_(model.graph),
+  QdqWriter(const Model& model, const Placement& placement, const QuantizedSites& sites,
+            const Profile& profile, const QdqOptions& options)
+      : model_(model),
+        placement_(placement),
+        sites_(sites),
+        profile_(profile),
+        options_(options),
+        links_(model.graph),
         float_weights_(float_weights(model.graph, profile, placement.is_integer)) {
     for (const Node& node : model.graph.nodes)
-      if (is_narrow(node.input(1)) && links_.consumers(node.outputs[0]).size() == 1) narrow_products_.insert(node.outputs[0]);
+      if (is_narrow(node.input(1)) && links_.consumers(node.outputs[0]).size() == 1)
+        narrow_products_.insert(node.outputs[0]);
     const Graph& graph = model.graph;
     for (const Value& value : graph.inputs) taken_.insert(value.name);
     for (const auto& [name, tensor] : graph.initializers) taken_.insert(name);
@@ -51,7 +60,8 @@ class QdqWriter {
       std::vector<std::string> made;
       for (std::string& output : node.outputs) {
         made.push_back(output);
-        if (is_quantized(output) && links_.is_output(output)) output = raw_[output] = unique(output + "_raw");
+        if (is_quantized(output) && links_.is_output(output))
+          output = raw_[output] = unique(output + "_raw");
       }
       add_node(std::move(node));
       for (const std::string& name : made) add_quantizer(name);
@@ -63,7 +73,8 @@ class QdqWriter {
  private:
   void add_node(Node node) {
     std::vector<Node>& nodes = model_.graph.nodes;
-    const bool is_activation = (node.op_type == "Relu" || node.op_type == "Clip") && node.domain.empty();
+    const bool is_activation =
+        (node.op_type == "Relu" || node.op_type == "Clip") && node.domain.empty();
     if (!is_activation || !narrow_products_.contains(node.inputs[0])) {
       nodes.push_back(std::move(node));
       return;
@@ -82,13 +93,16 @@ class QdqWriter {
     return name;
   }
 
-  // The site under whose name a site's parameters are written: another one's where both share and are equal.
+  // The site under whose name a site's parameters are written: another one's where both share and
+  // are equal.
   const std::string& owner_of(const std::string& name) const {
     const Site* site = placement_.find(name, SiteKind::kActivation);
     const auto owner = site ? sites_.activations.find(site->shares_with) : sites_.activations.end();
     if (owner == sites_.activations.end()) return name;
     const QuantParams& own = sites_.activations.at(name);
-    return owner->second.scales == own.scales && owner->second.zero_points == own.zero_points ? owner->first : name;
+    return owner->second.scales == own.scales && owner->second.zero_points == own.zero_points
+               ? owner->first
+               : name;
   }
 
   // Scale and zero point of a site; those that share are written once.
@@ -97,9 +111,11 @@ class QdqWriter {
     const auto found = parameters_.find(owner);
     if (found != parameters_.end()) return found->second;
     const QuantParams& params = sites_.activations.at(name);
-    std::pair<std::string, std::string> names{unique(owner + "_scale"), unique(owner + "_zero_point")};
+    std::pair<std::string, std::string> names{unique(owner + "_scale"),
+                                              unique(owner + "_zero_point")};
     model_.graph.initializers[names.first] = Tensor::scalar<float>(params.scales[0]);
-    model_.graph.initializers[names.second] = code_tensor(profile_.activation_type, {}, params.zero_points);
+    model_.graph.initializers[names.second] =
+        code_tensor(profile_.activation_type, {}, params.zero_points);
     return parameters_[owner] = names;
   }
 
@@ -110,22 +126,29 @@ class QdqWriter {
     const auto& [scale, zero_point] = add_parameters(name);
     const std::string source = raw_.contains(name) ? raw_[name] : name;
     std::string codes = unique(name + "_QuantizeLinear");
-    graph.nodes.push_back({.name = codes, .op_type = "QuantizeLinear", .inputs = {source, scale, zero_point}, .outputs = {codes}});
+    graph.nodes.push_back({.name = codes,
+                           .op_type = "QuantizeLinear",
+                           .inputs = {source, scale, zero_point},
+                           .outputs = {codes}});
     const QuantParams& params = sites_.activations.at(name);
     if (needs_clip(name, params)) {
       const std::string clipped = unique(name + "_clipped");
-      graph.nodes.push_back({.name = clipped, .op_type = "Clip",
-                             .inputs = {codes, bound(params.range.qmin), bound(params.range.qmax)}, .outputs = {clipped}});
+      graph.nodes.push_back({.name = clipped,
+                             .op_type = "Clip",
+                             .inputs = {codes, bound(params.range.qmin), bound(params.range.qmax)},
+                             .outputs = {clipped}});
       codes = clipped;
     }
     codes_[name] = codes;
     if (links_.is_output(name)) add_dequantizer(name, name);
   }
 
-  // Q saturates at the ends of its type. Behind operators that only move codes the values are within the range already.
+  // Q saturates at the ends of its type. Behind operators that only move codes the values are
+  // within the range already.
   bool needs_clip(const std::string& name, const QuantParams& params) const {
     const CodeRange type = full_range(8, profile_.activation_type == DType::kInt8);
-    const bool clips_low = profile_.narrow_activation == NarrowActivation::kIntegerClip && params.range.qmin > type.qmin;
+    const bool clips_low = profile_.narrow_activation == NarrowActivation::kIntegerClip &&
+                           params.range.qmin > type.qmin;
     if (params.range.qmax >= type.qmax && !clips_low) return false;
     const std::string& owner = owner_of(name);
     const CodeRange& inside = sites_.activations.at(owner).range;
@@ -142,8 +165,10 @@ class QdqWriter {
 
   std::string add_dequantizer(const std::string& name, const std::string& output) {
     const auto& [scale, zero_point] = add_parameters(name);
-    model_.graph.nodes.push_back({.name = unique(name + "_DequantizeLinear_node"), .op_type = "DequantizeLinear",
-                                  .inputs = {codes_.at(name), scale, zero_point}, .outputs = {output}});
+    model_.graph.nodes.push_back({.name = unique(name + "_DequantizeLinear_node"),
+                                  .op_type = "DequantizeLinear",
+                                  .inputs = {codes_.at(name), scale, zero_point},
+                                  .outputs = {output}});
     return output;
   }
 
@@ -151,10 +176,13 @@ class QdqWriter {
   void rewrite_inputs(Node& node, int index) {
     const bool integer = placement_.is_integer[static_cast<size_t>(index)];
     const std::vector<std::string> before = node.inputs;
-    if (integer && profile_.has_integer_bias && before.size() > 2 && !sites_.biases.contains(before[2]) &&
-        placement_.find(before[2], SiteKind::kBias) && sites_.weights.contains(before[1]) && is_quantized(before[0]))
-      node.inputs[2] = add_bias(before[2], round_bias(model_.graph.initializers.at(before[2]).to_vector<float>(),
-                                                      sites_.activations.at(before[0]), sites_.weights.at(before[1]).params));
+    if (integer && profile_.has_integer_bias && before.size() > 2 &&
+        !sites_.biases.contains(before[2]) && placement_.find(before[2], SiteKind::kBias) &&
+        sites_.weights.contains(before[1]) && is_quantized(before[0]))
+      node.inputs[2] =
+          add_bias(before[2], round_bias(model_.graph.initializers.at(before[2]).to_vector<float>(),
+                                         sites_.activations.at(before[0]),
+                                         sites_.weights.at(before[1]).params));
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const std::string name = before[k];
       if (is_quantized(name) && codes_.contains(name)) {
@@ -169,10 +197,12 @@ class QdqWriter {
     }
   }
 
-  std::string dequantized(const std::string& codes, const std::string& scale, const std::string& zero_point,
-                          const QuantParams& params) {
-    Node dq{.name = unique(codes + "_DequantizeLinear_node"), .op_type = "DequantizeLinear",
-            .inputs = {codes, scale}, .outputs = {unique(codes + "_DequantizeLinear")}};
+  std::string dequantized(const std::string& codes, const std::string& scale,
+                          const std::string& zero_point, const QuantParams& params) {
+    Node dq{.name = unique(codes + "_DequantizeLinear_node"),
+            .op_type = "DequantizeLinear",
+            .inputs = {codes, scale},
+            .outputs = {unique(codes + "_DequantizeLinear")}};
     if (!zero_point.empty()) dq.inputs.push_back(zero_point);
     if (params.axis >= 0) dq.attributes["axis"] = static_cast<int64_t>(params.axis);
     if (params.block_size) dq.attributes["block_size"] = params.block_size;
@@ -206,16 +236,20 @@ class QdqWriter {
   std::string add_bias(const std::string& name, const QuantTensor& bias) {
     const std::string codes = unique(name + "_quantized"), scale = unique(name + "_scale");
     model_.graph.initializers[codes] = code_tensor(DType::kInt32, bias.shape, bias.codes);
-    model_.graph.initializers[scale] = Tensor::of<float>(scale_shape(bias.shape, bias.params), bias.params.scales);
+    model_.graph.initializers[scale] =
+        Tensor::of<float>(scale_shape(bias.shape, bias.params), bias.params.scales);
     return dequantized(codes, scale, "", bias.params);
   }
 
-  // int8 storage of a weight whose operator runs in float: a quarter of the size, the error of 8 bits per channel.
+  // int8 storage of a weight whose operator runs in float: a quarter of the size, the error of 8
+  // bits per channel.
   std::string store_float_weight(const Node& node, const std::string& name) {
     const Tensor* weight = model_.graph.constant(name);
     const int axis = weight ? output_channel_axis(node, weight->rank()) : -1;
     const bool is_weighted = axis >= 0 || node.op_type == "ConvTranspose";
-    if (!weight || weight->dtype() != DType::kFloat || weight->rank() < 2 || !is_weighted || !node.domain.empty()) return name;
+    if (!weight || weight->dtype() != DType::kFloat || weight->rank() < 2 || !is_weighted ||
+        !node.domain.empty())
+      return name;
     const auto params = weight_params(*weight, axis, 8, {-127, 127}, WeightScale::kMinMax, name);
     return add_weight(name, quantize_tensor(*weight, params, name));
   }
@@ -228,13 +262,15 @@ class QdqWriter {
       for (const std::string& name : node.captures()) read.insert(name);
     }
     for (const Value& output : graph.outputs) read.insert(output.name);
-    std::erase_if(graph.initializers, [&](const auto& entry) { return !read.contains(entry.first) && !graph.is_input(entry.first); });
+    std::erase_if(graph.initializers, [&](const auto& entry) {
+      return !read.contains(entry.first) && !graph.is_input(entry.first);
+    });
     graph.value_types.clear();
     raise_opset(model_, opset_);
     SiteRecords records;
-    for (const auto& [name, params] : sites_.activations) records[name] = {.kind = "activation", .bits = params.bits};
-    for (const auto& [name, weight] : sites_.weights)
-      records[name] = record_of(weight.params);
+    for (const auto& [name, params] : sites_.activations)
+      records[name] = {.kind = "activation", .bits = params.bits};
+    for (const auto& [name, weight] : sites_.weights) records[name] = record_of(weight.params);
     write_site_records(model_, records);
     model_.set_metadata("halftone.target", profile_.name);
   }
@@ -250,42 +286,51 @@ class QdqWriter {
   const QdqOptions& options_;
   const Links links_;
   const std::map<std::string, std::string> float_weights_;  // see weight_only.h
-  std::set<std::string> narrow_products_;  // of narrow weights, read by one node
-  int64_t opset_ = 13;  // that the result needs
+  std::set<std::string> narrow_products_;                   // of narrow weights, read by one node
+  int64_t opset_ = 13;                                      // that the result needs
   std::set<std::string> taken_;
-  std::map<std::string, std::pair<std::string, std::string>> parameters_;  // owner site -> scale, zero point
-  std::map<std::string, std::string> codes_;                                // activation -> what its DQs read
-  std::map<std::string, std::string> raw_;                                  // graph output -> its value before Q
+  std::map<std::string, std::pair<std::string, std::string>>
+      parameters_;                            // owner site -> scale, zero point
+  std::map<std::string, std::string> codes_;  // activation -> what its DQs read
+  std::map<std::string, std::string> raw_;    // graph output -> its value before Q
   std::map<std::string, WeightNames> weights_;
 };
 
 }  // namespace
 
-Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
-                const QdqOptions& options) {
+Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites,
+                const Profile& profile, const QdqOptions& options) {
   return QdqWriter(model, placement, sites, profile, options).run();
 }
 
-QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input, const QuantParams& weight) {
+QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input,
+                       const QuantParams& weight) {
   constexpr CodeRange kCodes{-(1 << 30), 1 << 30};
   const size_t scales = weight.is_per_channel() ? bias.size() : 1;
-  QuantTensor result{{static_cast<int64_t>(bias.size())}, {}, {{}, std::vector<int32_t>(scales, 0), weight.is_per_channel() ? 0 : -1, 32, kCodes}};
-  for (size_t c = 0; c < scales; ++c) result.params.scales.push_back(input.scales[0] * weight.scales[c]);
+  QuantTensor result{
+      {static_cast<int64_t>(bias.size())},
+      {},
+      {{}, std::vector<int32_t>(scales, 0), weight.is_per_channel() ? 0 : -1, 32, kCodes}};
+  for (size_t c = 0; c < scales; ++c)
+    result.params.scales.push_back(input.scales[0] * weight.scales[c]);
   for (size_t c = 0; c < bias.size(); ++c)
     result.codes.push_back(quantize(bias[c], result.params.scales[scales > 1 ? c : 0], 0, kCodes));
   return result;
 }
 
-void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input, int64_t products) {
+void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input,
+              int64_t products) {
   if (bias.empty()) return;
   const double largest_input = std::max(-input.range.qmin, input.range.qmax);
   for (size_t c = 0; c < bias.size(); ++c) {
     const size_t channel = weight.is_per_channel() ? c : 0;
     const CodeRange codes = weight.width_at(channel).range;
-    const double largest_product = static_cast<double>(products) * std::max(-codes.qmin, codes.qmax) * largest_input;
+    const double largest_product =
+        static_cast<double>(products) * std::max(-codes.qmin, codes.qmax) * largest_input;
     const double room = std::max(0x1p20, 0x1p30 - largest_product);
     float& scale = weight.scales[channel];
-    const double least = std::fabs(static_cast<double>(bias[c])) / (room * static_cast<double>(input.scales[0]));
+    const double least =
+        std::fabs(static_cast<double>(bias[c])) / (room * static_cast<double>(input.scales[0]));
     if (static_cast<double>(scale) < least) scale = static_cast<float>(least * (1 + 1e-6));
   }
 }

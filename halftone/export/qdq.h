@@ -21,21 +21,26 @@ struct QuantizedSites {
 };
 
 struct QdqOptions {
-  // Store weights of Conv, Gemm, MatMul and ConvTranspose that stay in float as they are, not as int8 with a DequantizeLinear.
+  // Store weights of Conv, Gemm, MatMul and ConvTranspose that stay in float as they are, not as
+  // int8 with a DequantizeLinear.
   bool float_weights = false;
 };
 
-// model: what `placement` was made for; `sites` may hold more than it and less: what a quantized file had. Biases are rounded here, at scale s_x * s_w in float32. Names of inputs, outputs and the
-// tensors between are kept. Sets the opset and IR version that the result needs and records every site's bits in the metadata.
-Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites, const Profile& profile,
-                const QdqOptions& options = {});
+// model: what `placement` was made for; `sites` may hold more than it and less: what a quantized
+// file had. Biases are rounded here, at scale s_x * s_w in float32. Names of inputs, outputs and
+// the tensors between are kept. Sets the opset and IR version that the result needs and records
+// every site's bits in the metadata.
+Model write_qdq(const Model& model, const Placement& placement, const QuantizedSites& sites,
+                const Profile& profile, const QdqOptions& options = {});
 
-// A bias in int32 at scale s_x * s_w, multiplied in float32 in this order: every other product makes onnxruntime refuse the fusion.
-// bias: one value a channel. input: of one scale.
-QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input, const QuantParams& weight);
+// A bias in int32 at scale s_x * s_w, multiplied in float32 in this order: every other product
+// makes onnxruntime refuse the fusion. bias: one value a channel. input: of one scale.
+QuantTensor round_bias(const std::vector<float>& bias, const QuantParams& input,
+                       const QuantParams& weight);
 
-// Widens the scales of channels whose bias would not fit the accumulator: |b| / (s_x s_w) <= 2^30 - K qmax_w qmax_x, K
-// products in a sum. bias: one value a channel, or empty.
-void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input, int64_t products);
+// Widens the scales of channels whose bias would not fit the accumulator: |b| / (s_x s_w) <= 2^30 -
+// K qmax_w qmax_x, K products in a sum. bias: one value a channel, or empty.
+void fit_bias(QuantParams& weight, const std::vector<float>& bias, const QuantParams& input,
+              int64_t products);
 
 }  // namespace halftone

@@ -11,13 +11,15 @@ namespace halftone {
 namespace {
 
 constexpr const char* kKey = "halftone.names";
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr uint64_t kLargestText = 64'000'000;
 
 // a, b, .., z, aa, ab, ..
 std::string letters(size_t number) {
   std::string name;
-  for (++number; number > 0; number = (number - 1) / 26) name.insert(name.begin(), static_cast<char>('a' + (number - 1) % 26));
+  for (++number; number > 0; number = (number - 1) / 26)
+    name.insert(name.begin(), static_cast<char>('a' + (number - 1) % 26));
   return name;
 }
 
@@ -27,7 +29,8 @@ std::string to_base64(const std::vector<unsigned char>& bytes) {
     uint32_t group = 0;
     const size_t count = std::min<size_t>(3, bytes.size() - i);
     for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < count ? bytes[i + k] : 0u);
-    for (size_t k = 0; k < 4; ++k) result += k <= count ? kBase64[(group >> (18 - 6 * k)) & 63] : '=';
+    for (size_t k = 0; k < 4; ++k)
+      result += k <= count ? kBase64[(group >> (18 - 6 * k)) & 63] : '=';
   }
   return result;
 }
@@ -52,19 +55,22 @@ std::vector<unsigned char> from_base64(const std::string& text) {
 std::string deflated(const std::string& plain) {
   std::vector<unsigned char> bytes(compressBound(plain.size()));
   uLongf size = bytes.size();
-  compress2(bytes.data(), &size, reinterpret_cast<const Bytef*>(plain.data()), plain.size(), Z_BEST_COMPRESSION);
+  compress2(bytes.data(), &size, reinterpret_cast<const Bytef*>(plain.data()), plain.size(),
+            Z_BEST_COMPRESSION);
   bytes.resize(size);
   return text(plain.size(), ":", to_base64(bytes));
 }
 
 std::string inflated(const std::string& stored) {
   const size_t colon = stored.find(':');
-  const uint64_t size = colon == std::string::npos || colon > 9 ? 0 : std::strtoull(stored.c_str(), nullptr, 10);
+  const uint64_t size =
+      colon == std::string::npos || colon > 9 ? 0 : std::strtoull(stored.c_str(), nullptr, 10);
   if (size == 0 || size > kLargestText) throw Error("the metadata ", kKey, " is damaged");
   const auto bytes = from_base64(stored.substr(colon + 1));
   std::string plain(size, '\0');
   uLongf got = size;
-  const int code = uncompress(reinterpret_cast<Bytef*>(plain.data()), &got, bytes.data(), bytes.size());
+  const int code =
+      uncompress(reinterpret_cast<Bytef*>(plain.data()), &got, bytes.data(), bytes.size());
   if (code != Z_OK || got != size) throw Error("the metadata ", kKey, " is damaged");
   return plain;
 }
@@ -76,7 +82,8 @@ void rename_values(Graph& graph, const Rename& rename) {
     for (std::string& name : node.outputs) name = rename(name);
   }
   std::map<std::string, Tensor> initializers;
-  for (auto& [name, tensor] : graph.initializers) initializers.emplace(rename(name), std::move(tensor));
+  for (auto& [name, tensor] : graph.initializers)
+    initializers.emplace(rename(name), std::move(tensor));
   graph.initializers = std::move(initializers);
   std::map<std::string, ValueType> types;
   for (auto& [name, type] : graph.value_types) types.emplace(rename(name), std::move(type));
@@ -102,7 +109,8 @@ void shorten_names(Model& model, const std::set<std::string>& kept) {
     for (const auto* names : {&node.inputs, &node.outputs})
       for (const std::string& name : *names)
         if (!name.empty() && !fixed.contains(name) && uses[name]++ == 0) order.push_back(name);
-  std::ranges::stable_sort(order, [&](const auto& a, const auto& b) { return uses.at(a) > uses.at(b); });
+  std::ranges::stable_sort(order,
+                           [&](const auto& a, const auto& b) { return uses.at(a) > uses.at(b); });
 
   std::map<std::string, std::string> short_name;
   std::string record;
@@ -126,10 +134,12 @@ void restore_names(Model& model) {
   std::map<std::string, std::string> old_name;
   std::istringstream lines(inflated(*stored));
   for (std::string line; std::getline(lines, line);)
-    if (const size_t space = line.find(' '); space != std::string::npos && space > 0) old_name[line.substr(0, space)] = line.substr(space + 1);
+    if (const size_t space = line.find(' '); space != std::string::npos && space > 0)
+      old_name[line.substr(0, space)] = line.substr(space + 1);
   std::set<std::string> targets;
   for (const auto& [now, before] : old_name)
-    if (before.empty() || model.graph.is_input(before) || model.graph.is_output(before) || !targets.insert(before).second)
+    if (before.empty() || model.graph.is_input(before) || model.graph.is_output(before) ||
+        !targets.insert(before).second)
       throw Error("the metadata ", kKey, " is damaged: it gives '", before, "' to two values");
   // What keeps its short name must not meet a restored one.
   auto rename = [&](const std::string& name) {

@@ -24,14 +24,17 @@ SiteRecords read_site_records(const Model& model) {
   for (const auto& [site, entry] : json.items()) {
     if (!entry.is_object() || !is_width(int_or(entry, "bits", 0))) continue;
     const auto kind = entry.find("kind");
-    SiteRecord record{.kind = kind != entry.end() && kind->is_string() ? kind->get<std::string>() : "weight",
-                      .bits = int_or(entry, "bits", 8),
-                      .axis = int_or(entry, "axis", -1),
-                      .channel_bits = {},
-                      .block_size = int_or(entry, "block_size", 0)};
-    if (const auto channels = entry.find("channel_bits"); channels != entry.end() && channels->is_array())
+    SiteRecord record{
+        .kind = kind != entry.end() && kind->is_string() ? kind->get<std::string>() : "weight",
+        .bits = int_or(entry, "bits", 8),
+        .axis = int_or(entry, "axis", -1),
+        .channel_bits = {},
+        .block_size = int_or(entry, "block_size", 0)};
+    if (const auto channels = entry.find("channel_bits");
+        channels != entry.end() && channels->is_array())
       for (const auto& bits : *channels)
-        record.channel_bits.push_back(bits.is_number_integer() && is_width(bits.get<int>()) ? bits.get<int>() : 16);
+        record.channel_bits.push_back(
+            bits.is_number_integer() && is_width(bits.get<int>()) ? bits.get<int>() : 16);
     records[site] = std::move(record);
   }
   return records;

@@ -1,5 +1,5 @@
-// What a quantized file records of its sites: the metadata halftone.sites, JSON by site. For people and for our readers; nothing
-// computes with it.
+// What a quantized file records of its sites: the metadata halftone.sites, JSON by site. For people
+// and for our readers; nothing computes with it.
 #pragma once
 
 #include <map>

@@ -17,8 +17,13 @@ using ::testing::HasSubstr;
 
 const Profile& onnxruntime() { return Registry<Profile>::get("onnxruntime"); }
 
-Node gemm(const std::string& name, const std::string& input, const std::string& output, Attributes attributes = {}) {
-  return {.name = name, .op_type = "Gemm", .inputs = {input, name + ".weight"}, .outputs = {output}, .attributes = std::move(attributes)};
+Node gemm(const std::string& name, const std::string& input, const std::string& output,
+          Attributes attributes = {}) {
+  return {.name = name,
+          .op_type = "Gemm",
+          .inputs = {input, name + ".weight"},
+          .outputs = {output},
+          .attributes = std::move(attributes)};
 }
 
 // x [n, 40] -> MatMul -> Gemm transB -> y [n, 8].
@@ -36,7 +41,8 @@ Model products() {
 }
 
 std::vector<float> output_of(const Graph& graph) {
-  const std::map<std::string, Tensor> inputs{{"x", Tensor::of<float>({5, 40}, random_values(200, 3))}};
+  const std::map<std::string, Tensor> inputs{
+      {"x", Tensor::of<float>({5, 40}, random_values(200, 3))}};
   return interpret(graph, inputs).at(0).to_vector<float>();
 }
 
@@ -72,22 +78,26 @@ TEST(FloatWeights, SaysWhatKeepsAWeightInInt8) {
   EXPECT_THAT(reason("b.weight"), HasSubstr("alpha"));
   g.nodes[1].attributes = {};
   EXPECT_EQ(reason("b.weight"), "");
-  EXPECT_FALSE(float_weights(g, onnxruntime(), {true, false}).contains("a.weight")) << "an integer operator reads it";
+  EXPECT_FALSE(float_weights(g, onnxruntime(), {true, false}).contains("a.weight"))
+      << "an integer operator reads it";
   g.nodes.push_back({.op_type = "Abs", .inputs = {"b.weight"}, .outputs = {"abs"}});
-  EXPECT_FALSE(float_weights(g, onnxruntime(), none).contains("b.weight")) << "somebody reads it as it is";
+  EXPECT_FALSE(float_weights(g, onnxruntime(), none).contains("b.weight"))
+      << "somebody reads it as it is";
 }
 
 TEST(ByMaxAndMin, GivesTheSameValuesAndCanonicalFormGoesBack) {
   const std::map<std::string, float> bounds{{"zero", 0}, {"low", -0.5f}, {"high", 0.75f}};
-  const std::vector<Node> activations{{.name = "f", .op_type = "Relu", .inputs = {"x"}, .outputs = {"y"}},
-                                      {.name = "f", .op_type = "Clip", .inputs = {"x", "low", "high"}, .outputs = {"y"}},
-                                      {.name = "f", .op_type = "Clip", .inputs = {"x", "low"}, .outputs = {"y"}},
-                                      {.name = "f", .op_type = "Clip", .inputs = {"x", "", "high"}, .outputs = {"y"}},
-                                      {.name = "f", .op_type = "Clip", .inputs = {"x"}, .outputs = {"y"}}};
+  const std::vector<Node> activations{
+      {.name = "f", .op_type = "Relu", .inputs = {"x"}, .outputs = {"y"}},
+      {.name = "f", .op_type = "Clip", .inputs = {"x", "low", "high"}, .outputs = {"y"}},
+      {.name = "f", .op_type = "Clip", .inputs = {"x", "low"}, .outputs = {"y"}},
+      {.name = "f", .op_type = "Clip", .inputs = {"x", "", "high"}, .outputs = {"y"}},
+      {.name = "f", .op_type = "Clip", .inputs = {"x"}, .outputs = {"y"}}};
   for (const Node& activation : activations) {
     Graph before = products().graph, after = before;
     for (Graph* graph : {&before, &after})
-      for (const auto& [name, bound] : bounds) graph->initializers[name] = Tensor::scalar<float>(bound);
+      for (const auto& [name, bound] : bounds)
+        graph->initializers[name] = Tensor::scalar<float>(bound);
     before.nodes = {activation};
     after.nodes = by_max_and_min(activation, "zero", "between");
     EXPECT_EQ(output_of(after), output_of(before));
@@ -102,10 +112,14 @@ TEST(ByMaxAndMin, GivesTheSameValuesAndCanonicalFormGoesBack) {
 TEST(NarrowType, HoldsCodesAndZeroPoints) {
   for (int bits = 1; bits <= 8; ++bits) {
     const QuantParams params{{1.0f}, {0}, -1, bits, float_weight_codes(bits, false)};
-    EXPECT_EQ(narrow_type({{5, 8}, {}, params}), bits <= 2 ? DType::kInt2 : bits <= 4 ? DType::kInt4 : DType::kInt8) << bits;
+    EXPECT_EQ(narrow_type({{5, 8}, {}, params}), bits <= 2   ? DType::kInt2
+                                                 : bits <= 4 ? DType::kInt4
+                                                             : DType::kInt8)
+        << bits;
     EXPECT_EQ(narrow_type({{8, 6}, {}, params}), bits <= 4 ? DType::kInt4 : DType::kInt8) << bits;
   }
-  EXPECT_EQ(narrow_type({{5, 8}, {}, {{1.0f}, {-7}, -1, 2, {-2, 1}}}), DType::kInt4) << "a zero point beyond the codes";
+  EXPECT_EQ(narrow_type({{5, 8}, {}, {{1.0f}, {-7}, -1, 2, {-2, 1}}}), DType::kInt4)
+      << "a zero point beyond the codes";
 }
 
 struct Written {
@@ -121,9 +135,12 @@ Written written(int bits, int64_t block, bool is_affine) {
   QuantizedSites sites;
   for (const Site& site : placement.sites) {
     EXPECT_TRUE(site.is_weight_only);
-    const QuantParams grid{{}, {}, block ? 1 - site.axis : site.axis, bits, float_weight_codes(bits, is_affine), {}, block};
+    const QuantParams grid{
+        {}, {},   block ? 1 - site.axis : site.axis, bits, float_weight_codes(bits, is_affine),
+        {}, block};
     const Tensor& weight = model.graph.initializers.at(site.name);
-    sites.weights[site.name] = quantize_tensor(weight, fitted(grid, weight, {.is_affine = is_affine}, site.name), site.name);
+    sites.weights[site.name] = quantize_tensor(
+        weight, fitted(grid, weight, {.is_affine = is_affine}, site.name), site.name);
   }
   return {sites, write_qdq(model, placement, sites, onnxruntime())};
 }

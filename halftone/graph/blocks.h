@@ -1,5 +1,6 @@
-// The partition of a network into single-entry, single-exit regions: residual blocks, inverted residuals, single layers. Block
-// reconstruction (BRECQ, QDrop) and block replacement take the same one.
+// The partition of a network into single-entry, single-exit regions: residual blocks, inverted
+// residuals, single layers. Block reconstruction (BRECQ, QDrop) and block replacement take the same
+// one.
 #pragma once
 
 #include <string>
@@ -16,8 +17,9 @@ struct Block {
   std::string output;      // the one value that leaves
 };
 
-// Blocks in topological order; together they hold every node that depends on the fed inputs. A region ends where exactly one
-// computed value is alive; regions without a weighted node (Conv, Gemm, MatMul) belong to the block before them.
+// Blocks in topological order; together they hold every node that depends on the fed inputs. A
+// region ends where exactly one computed value is alive; regions without a weighted node (Conv,
+// Gemm, MatMul) belong to the block before them.
 std::vector<Block> partition_blocks(const Graph& graph);
 
 }  // namespace halftone

@@ -15,11 +15,13 @@ uint64_t size_of_one_sample(const std::optional<SymbolicShape>& shape, size_t fr
 }
 
 uint64_t known(const std::optional<SymbolicShape>& shape, size_t i) {
-  return shape && i < shape->size() && (*shape)[i].known() ? static_cast<uint64_t>((*shape)[i].value) : 1;
+  return shape && i < shape->size() && (*shape)[i].known()
+             ? static_cast<uint64_t>((*shape)[i].value)
+             : 1;
 }
 
-// Multiply-accumulates of one sample. A convolution does every weight once an output position; a matrix product every output
-// K times.
+// Multiply-accumulates of one sample. A convolution does every weight once an output position; a
+// matrix product every output K times.
 uint64_t macs_of(const Graph& graph, const Node& node, const Tensor* weight) {
   const auto output = graph.type(node.outputs[0]).shape;
   if (node.op_type == "Conv" && weight) {
@@ -41,7 +43,8 @@ uint64_t macs_of(const Graph& graph, const Node& node, const Tensor* weight) {
 }
 
 // Bits of the activation that a node reads: of the Q (and Clip) behind its DequantizeLinear.
-int activation_bits(const Graph& graph, const std::unordered_map<std::string, const Node*>& maker, const std::string& input) {
+int activation_bits(const Graph& graph, const std::unordered_map<std::string, const Node*>& maker,
+                    const std::string& input) {
   const auto dequantizer = maker.find(input);
   if (dequantizer == maker.end() || dequantizer->second->op_type != "DequantizeLinear") return 32;
   const std::string& codes = dequantizer->second->inputs[0];
@@ -55,7 +58,8 @@ int activation_bits(const Graph& graph, const std::unordered_map<std::string, co
 }  // namespace
 
 bool is_weighted(const Node& node) {
-  return node.op_type == "Conv" || node.op_type == "ConvTranspose" || node.op_type == "Gemm" || node.op_type == "MatMul";
+  return node.op_type == "Conv" || node.op_type == "ConvTranspose" || node.op_type == "Gemm" ||
+         node.op_type == "MatMul";
 }
 
 int clipped_width(const Graph& graph, const Node& clip) {
@@ -73,12 +77,15 @@ int stored_width(const Tensor& codes) {
   if (container < 8) return container;
   const auto values = codes.to_vector<int64_t>();
   if (values.empty()) return container;
-  if (is_signed_integer(codes.dtype()) && std::ranges::all_of(values, [](int64_t v) { return v == -1 || v == 1; })) return 1;  // binary
+  if (is_signed_integer(codes.dtype()) &&
+      std::ranges::all_of(values, [](int64_t v) { return v == -1 || v == 1; }))
+    return 1;  // binary
   const auto [low, high] = std::ranges::minmax(values);
   // One bit means -1 and 1, so {-1, 0} takes two.
   for (int bits = is_signed_integer(codes.dtype()) ? 2 : 1; bits < container; ++bits) {
     const int64_t half = int64_t{1} << (bits - 1);
-    const bool fits = is_signed_integer(codes.dtype()) ? low >= -half && high <= half - 1 : high < 2 * half;
+    const bool fits =
+        is_signed_integer(codes.dtype()) ? low >= -half && high <= half - 1 : high < 2 * half;
     if (fits) return bits;
   }
   return container;
@@ -103,22 +110,28 @@ Cost cost_of(const Graph& graph, const std::map<std::string, double>& site_bits)
   Cost cost;
   std::map<std::string, double> widths;  // of stored weights
   for (const Node& node : graph.nodes) {
-    if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear" || node.outputs.empty()) continue;
+    if (node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear" ||
+        node.outputs.empty())
+      continue;
     LayerCost layer{.name = node.name.empty() ? node.outputs[0] : node.name, .op = node.op_type};
     const Tensor* weight = nullptr;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       std::string name;
-      const Tensor* constant = node.inputs[i].empty() ? nullptr : weight_behind(graph, node.inputs[i], &name);
+      const Tensor* constant =
+          node.inputs[i].empty() ? nullptr : weight_behind(graph, node.inputs[i], &name);
       if (!constant) continue;
       const bool is_quantized = name != node.inputs[i];
       if (!is_floating(constant->dtype()) && !is_quantized) continue;
       const bool is_statistic = node.op_type == "BatchNormalization" && i >= 3;
-      if (!is_statistic && constant->rank() > 0) layer.parameters += static_cast<uint64_t>(constant->count());
+      if (!is_statistic && constant->rank() > 0)
+        layer.parameters += static_cast<uint64_t>(constant->count());
       if (i != 1 || !is_weighted(node)) continue;
       weight = constant;
       layer.weight = name;
       const auto told = site_bits.find(name);
-      layer.weight_bits = !is_quantized ? bits_of(constant->dtype()) : told != site_bits.end() ? told->second : stored_width(*constant);
+      layer.weight_bits = !is_quantized             ? bits_of(constant->dtype())
+                          : told != site_bits.end() ? told->second
+                                                    : stored_width(*constant);
       widths[name] = layer.weight_bits;
     }
     layer.macs = macs_of(graph, node, weight);
@@ -133,7 +146,10 @@ Cost cost_of(const Graph& graph, const std::map<std::string, double>& site_bits)
     const auto width = widths.find(name);
     cost.ideal_bytes += width == widths.end()
                             ? tensor.bytes().size()
-                            : (static_cast<uint64_t>(std::llround(static_cast<double>(tensor.count()) * width->second)) + 7) / 8;
+                            : (static_cast<uint64_t>(std::llround(
+                                   static_cast<double>(tensor.count()) * width->second)) +
+                               7) /
+                                  8;
   }
   return cost;
 }

@@ -17,7 +17,8 @@ namespace halftone {
 class Runner {
  public:
   virtual ~Runner() = default;
-  // The graph's outputs, in order, for inputs by name. Uses one thread; may be called from several at once.
+  // The graph's outputs, in order, for inputs by name. Uses one thread; may be called from several
+  // at once.
   virtual std::vector<Tensor> run(const std::map<std::string, Tensor>& inputs) const = 0;
 };
 

@@ -34,14 +34,19 @@ float Node::float_or(std::string_view attribute, float fallback) const {
 std::string Node::string_or(std::string_view attribute, std::string fallback) const {
   return attribute_or<std::string>(*this, attribute, std::move(fallback));
 }
-std::vector<int64_t> Node::ints_or(std::string_view attribute, std::vector<int64_t> fallback) const {
+std::vector<int64_t> Node::ints_or(std::string_view attribute,
+                                   std::vector<int64_t> fallback) const {
   return attribute_or<std::vector<int64_t>>(*this, attribute, std::move(fallback));
 }
 std::vector<float> Node::floats_or(std::string_view attribute, std::vector<float> fallback) const {
   return attribute_or<std::vector<float>>(*this, attribute, std::move(fallback));
 }
-const Tensor* Node::tensor(std::string_view attribute) const { return find_attribute<Tensor>(*this, attribute); }
-bool Node::has(std::string_view attribute) const { return attributes.contains(std::string(attribute)); }
+const Tensor* Node::tensor(std::string_view attribute) const {
+  return find_attribute<Tensor>(*this, attribute);
+}
+bool Node::has(std::string_view attribute) const {
+  return attributes.contains(std::string(attribute));
+}
 
 const std::string& Node::input(size_t i) const {
   static const std::string kNone;
@@ -65,7 +70,9 @@ std::string to_string(const SymbolicShape& shape) {
   std::string result = "[";
   for (size_t i = 0; i < shape.size(); ++i) {
     const Dim& dim = shape[i];
-    result += (i ? "," : "") + (dim.known() ? std::to_string(dim.value) : dim.symbol.empty() ? "?" : dim.symbol);
+    result += (i ? "," : "") + (dim.known()          ? std::to_string(dim.value)
+                                : dim.symbol.empty() ? "?"
+                                                     : dim.symbol);
   }
   return result + "]";
 }
@@ -110,7 +117,8 @@ ValueType Graph::type(const std::string& wanted) const {
   for (const auto* values : {&inputs, &outputs})
     for (const Value& value : *values)
       if (value.name == wanted && value.type.dtype != DType::kUndefined) return value.type;
-  if (const auto found = initializers.find(wanted); found != initializers.end()) return type_of(found->second);
+  if (const auto found = initializers.find(wanted); found != initializers.end())
+    return type_of(found->second);
   if (const auto found = value_types.find(wanted); found != value_types.end()) return found->second;
   return {};
 }
@@ -153,13 +161,15 @@ void sort_topologically(Graph& graph) {
   std::unordered_map<std::string, size_t> producer;
   std::set<std::string> given;
   for (const Value& value : graph.inputs)
-    if (!given.insert(value.name).second) throw Error("two graph inputs are called '", value.name, "'");
+    if (!given.insert(value.name).second)
+      throw Error("two graph inputs are called '", value.name, "'");
   for (const auto& [name, tensor] : graph.initializers) given.insert(name);
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     for (const std::string& output : graph.nodes[i].outputs) {
       if (output.empty()) continue;
       if (given.contains(output) || !producer.emplace(output, i).second)
-        throw Error(graph.nodes[i].label(), " makes '", output, "', which something else makes already");
+        throw Error(graph.nodes[i].label(), " makes '", output,
+                    "', which something else makes already");
     }
 
   std::vector<size_t> waiting(graph.nodes.size(), 0);
@@ -167,7 +177,8 @@ void sort_topologically(Graph& graph) {
   auto needs = [&](size_t i, const std::string& name) {
     if (name.empty() || given.contains(name)) return;
     const auto found = producer.find(name);
-    if (found == producer.end()) throw Error(graph.nodes[i].label(), " reads '", name, "', which nothing makes");
+    if (found == producer.end())
+      throw Error(graph.nodes[i].label(), " reads '", name, "', which nothing makes");
     ++waiting[i];
     consumers[found->second].push_back(i);
   };
@@ -179,7 +190,8 @@ void sort_topologically(Graph& graph) {
     if (!given.contains(value.name) && !producer.contains(value.name))
       throw Error("the graph's output '", value.name, "' is made by nothing");
 
-  std::priority_queue<size_t, std::vector<size_t>, std::greater<>> ready;  // the lowest index first: stable
+  std::priority_queue<size_t, std::vector<size_t>, std::greater<>>
+      ready;  // the lowest index first: stable
   for (size_t i = 0; i < waiting.size(); ++i)
     if (waiting[i] == 0) ready.push(i);
   std::vector<size_t> order;
@@ -192,7 +204,8 @@ void sort_topologically(Graph& graph) {
   }
   if (order.size() < graph.nodes.size())
     for (size_t i = 0; i < waiting.size(); ++i)
-      if (waiting[i]) throw Error(graph.nodes[i].label(), " stands on a cycle: it needs its own output");
+      if (waiting[i])
+        throw Error(graph.nodes[i].label(), " stands on a cycle: it needs its own output");
   std::vector<Node> sorted;
   for (size_t i : order) sorted.push_back(std::move(graph.nodes[i]));
   graph.nodes = std::move(sorted);

@@ -1,9 +1,11 @@
 // The network as halftone sees it: nodes in topological order over named values.
 //
 //   for (const Node& node : graph.nodes) ...
-//   const Tensor* weight = graph.constant("conv1.weight");     // nullptr where it is computed or fed
+//   const Tensor* weight = graph.constant("conv1.weight");     // nullptr where it is computed or
+//   fed
 //
-// Plain data. Passes (graph/passes/) are functions on it that leave the computed function unchanged.
+// Plain data. Passes (graph/passes/) are functions on it that leave the computed function
+// unchanged.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,8 @@
 
 namespace halftone {
 
-// A part of a file that is carried through as it was read: serialised bytes, and the names of outer values that they use.
+// A part of a file that is carried through as it was read: serialised bytes, and the names of outer
+// values that they use.
 struct Opaque {
   std::string bytes;
   std::vector<std::string> captures;  // empty but for subgraphs (If, Loop, Scan)
@@ -27,19 +30,20 @@ struct Opaque {
 };
 
 // float, int, string, tensor, floats, ints, strings; Opaque for subgraphs and every other kind.
-using Attribute = std::variant<float, int64_t, std::string, Tensor, std::vector<float>, std::vector<int64_t>,
-                               std::vector<std::string>, Opaque>;
+using Attribute = std::variant<float, int64_t, std::string, Tensor, std::vector<float>,
+                               std::vector<int64_t>, std::vector<std::string>, Opaque>;
 
 using Attributes = std::map<std::string, Attribute>;
 
 struct Node {
-  std::string name = {};                // may be empty
+  std::string name = {};  // may be empty
   std::string op_type = {};
-  std::string domain = {};              // "" is the ONNX domain
+  std::string domain = {};                // "" is the ONNX domain
   std::vector<std::string> inputs = {};   // "" is an optional input that is left out
   std::vector<std::string> outputs = {};  // "" is an output that nobody asked for
   Attributes attributes = {};
-  std::string unknown_fields = {};      // doc string, metadata and whatever else the file had, serialised
+  std::string unknown_fields =
+      {};  // doc string, metadata and whatever else the file had, serialised
 
   // The attribute, or the default where it is absent. Throws Error where it has another kind.
   int64_t int_or(std::string_view attribute, int64_t fallback) const;
@@ -58,7 +62,8 @@ struct Node {
   std::vector<std::string> captures() const;
 };
 
-// One dimension: a known size, a symbol ("batch") that is equal wherever it stands, or unknown (value -1, no symbol).
+// One dimension: a known size, a symbol ("batch") that is equal wherever it stands, or unknown
+// (value -1, no symbol).
 struct Dim {
   int64_t value = -1;
   std::string symbol;
@@ -86,7 +91,8 @@ struct Value {
   std::string unknown_fields;  // serialised; the whole type where it is not a tensor's
 };
 
-// How each channel (axis 1) of a value is distributed, as BatchNormalization had it before it was folded: about normal.
+// How each channel (axis 1) of a value is distributed, as BatchNormalization had it before it was
+// folded: about normal.
 struct ChannelStatistics {
   std::vector<double> mean;       // beta
   std::vector<double> deviation;  // |gamma|
@@ -94,12 +100,15 @@ struct ChannelStatistics {
 
 struct Graph {
   std::string name;
-  std::vector<Node> nodes;                     // topological order
-  std::map<std::string, Tensor> initializers;  // constants by name; may also be graph inputs (then they are defaults)
+  std::vector<Node> nodes;  // topological order
+  std::map<std::string, Tensor>
+      initializers;  // constants by name; may also be graph inputs (then they are defaults)
   std::vector<Value> inputs;
   std::vector<Value> outputs;
-  std::map<std::string, ValueType> value_types;  // of inner values, where the file or infer_shapes() told
-  std::map<std::string, ChannelStatistics> statistics = {};  // of inner values that a folded BatchNormalization made; not in files
+  std::map<std::string, ValueType>
+      value_types;  // of inner values, where the file or infer_shapes() told
+  std::map<std::string, ChannelStatistics> statistics =
+      {};  // of inner values that a folded BatchNormalization made; not in files
   std::string unknown_fields;
 
   // The constant of that name: an initializer that is not an input. nullptr otherwise.
@@ -122,7 +131,7 @@ struct Model {
   std::string producer_name;
   std::string producer_version;
   std::vector<std::pair<std::string, std::string>> metadata;  // metadata_props, in the file's order
-  std::string unknown_fields;                                 // functions, training info, doc string, ... serialised
+  std::string unknown_fields;  // functions, training info, doc string, ... serialised
 
   int64_t opset() const;  // of the ONNX domain; 0 where it is not imported
   // nullptr where there is no such key.
@@ -130,8 +139,9 @@ struct Model {
   void set_metadata(const std::string& key, std::string value);
 };
 
-// Sorts the nodes so that every value is made before it is used; keeps the order where it is good already.
-// Throws Error naming a node on a cycle, a value with two producers, or a value that nothing makes.
+// Sorts the nodes so that every value is made before it is used; keeps the order where it is good
+// already. Throws Error naming a node on a cycle, a value with two producers, or a value that
+// nothing makes.
 void sort_topologically(Graph& graph);
 
 }  // namespace halftone

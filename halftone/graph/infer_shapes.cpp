@@ -10,10 +10,12 @@ namespace {
 
 // Elements of a small integer constant, as contents.
 std::optional<SymbolicShape> contents_of(const Tensor& tensor) {
-  if (tensor.dtype() != DType::kInt64 || tensor.rank() > 1 || tensor.count() > 64) return std::nullopt;
+  if (tensor.dtype() != DType::kInt64 || tensor.rank() > 1 || tensor.count() > 64)
+    return std::nullopt;
   SymbolicShape result;
   for (int64_t value : tensor.elements<int64_t>()) {
-    if (value < 0) return std::nullopt;  // Dim cannot hold it; such constants are read through constant()
+    if (value < 0)
+      return std::nullopt;  // Dim cannot hold it; such constants are read through constant()
     result.push_back(Dim::of(value));
   }
   return result;
@@ -54,10 +56,13 @@ ShapeFacts infer_shapes(Graph& graph) {
       const auto found = known.find(name);
       constants.push_back(found != known.end() ? &found->second : graph.constant(name));
       const auto known_contents = contents.find(name);
-      if (known_contents != contents.end()) input_contents.emplace_back(known_contents->second);
-      else input_contents.push_back(constants.back() ? contents_of(*constants.back()) : std::nullopt);
+      if (known_contents != contents.end())
+        input_contents.emplace_back(known_contents->second);
+      else
+        input_contents.push_back(constants.back() ? contents_of(*constants.back()) : std::nullopt);
     }
-    InferenceContext context(node, std::move(inputs), std::move(constants), std::move(input_contents));
+    InferenceContext context(node, std::move(inputs), std::move(constants),
+                             std::move(input_contents));
     if (const GraphOp* op = find_op(node)) {
       try {
         op->infer(context);

@@ -13,8 +13,9 @@ struct ShapeFacts {
   std::map<std::string, SymbolicShape> elements;
 };
 
-// Fills graph.value_types, node by node, from the inputs' types and the operators' inference; what a file declared stays
-// where nothing better follows. Throws Error naming the node where its inputs cannot fit.
+// Fills graph.value_types, node by node, from the inputs' types and the operators' inference; what
+// a file declared stays where nothing better follows. Throws Error naming the node where its inputs
+// cannot fit.
 ShapeFacts infer_shapes(Graph& graph);
 
 }  // namespace halftone

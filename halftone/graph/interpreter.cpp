@@ -18,9 +18,10 @@ void require_supported(const Node& node) {
   const GraphOp* op = find_op(node);
   if (op && op->evaluate) return;
   std::string known;
-  for (const auto& [name, entry] : Registry<GraphOp>::all()) known += (known.empty() ? "" : ", ") + name;
-  throw Error(node.label(), ": the operator ", node.domain.empty() ? "" : node.domain + ".", node.op_type,
-              " is not supported; supported are ", known);
+  for (const auto& [name, entry] : Registry<GraphOp>::all())
+    known += (known.empty() ? "" : ", ") + name;
+  throw Error(node.label(), ": the operator ", node.domain.empty() ? "" : node.domain + ".",
+              node.op_type, " is not supported; supported are ", known);
 }
 
 Tensors evaluate_node(const Node& node, std::span<const Tensor* const> inputs) {
@@ -60,7 +61,8 @@ Tensors interpret(const Graph& graph, const std::map<std::string, Tensor>& input
   Tensors outputs;
   for (const Value& output : graph.outputs) {
     const auto found = values.find(output.name);
-    if (found == values.end()) throw Error("the graph's output '", output.name, "' was not computed");
+    if (found == values.end())
+      throw Error("the graph's output '", output.name, "' was not computed");
     outputs.push_back(found->second);
   }
   return outputs;

@@ -1,5 +1,5 @@
-// Runs a graph by the operators' reference kernels: slow and plain. The oracle of tests, and the executor of builds without
-// LibTorch.
+// Runs a graph by the operators' reference kernels: slow and plain. The oracle of tests, and the
+// executor of builds without LibTorch.
 #pragma once
 
 #include <map>
@@ -10,10 +10,12 @@
 
 namespace halftone {
 
-// Throws Error naming the node and its operator where that has no reference kernel, and saying what has one.
+// Throws Error naming the node and its operator where that has no reference kernel, and saying what
+// has one.
 void require_supported(const Node& node);
 
-// The outputs of one node. Throws Error naming the node where its operator is not supported or its inputs do not fit.
+// The outputs of one node. Throws Error naming the node where its operator is not supported or its
+// inputs do not fit.
 Tensors evaluate_node(const Node& node, std::span<const Tensor* const> inputs);
 
 // The graph's outputs, in order, for `inputs` by name. Inputs with an initializer may be left out.

@@ -19,7 +19,8 @@ class Links {
   // Indices of the nodes that read it, each once, subgraphs included; in topological order.
   const std::vector<int>& consumers(const std::string& value) const;
   bool is_output(const std::string& value) const { return outputs_.contains(value); }
-  // The only reader of the value, where there is exactly one and it is not an output of the graph; else -1.
+  // The only reader of the value, where there is exactly one and it is not an output of the graph;
+  // else -1.
   int only_consumer(const std::string& value) const;
 
  private:

@@ -24,7 +24,9 @@ const ValueType& InferenceContext::input(size_t i) const {
   return i < inputs_.size() ? inputs_[i] : kUnknown;
 }
 
-const Tensor* InferenceContext::constant(size_t i) const { return i < constants_.size() ? constants_[i] : nullptr; }
+const Tensor* InferenceContext::constant(size_t i) const {
+  return i < constants_.size() ? constants_[i] : nullptr;
+}
 
 const std::optional<SymbolicShape>& InferenceContext::contents(size_t i) const {
   static const std::optional<SymbolicShape> kUnknown;

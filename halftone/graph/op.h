@@ -1,11 +1,13 @@
-// What the graph knows of an operator: how its outputs' types follow, and one plain C++ kernel that computes them.
+// What the graph knows of an operator: how its outputs' types follow, and one plain C++ kernel that
+// computes them.
 //
 //   Tensors relu(const KernelInputs& in) { ... }
 //   HALFTONE_REGISTER(GraphOp, "Relu", same_type_as_input, relu);
 //
-// The kernel is the reference: it serves constant folding, the tests' oracle and the native runtime's fall-back. It is meant to be
-// obviously right, not fast. Operators are in the form of opset 13 or later (models of older opsets are lifted first), and where
-// a later version moved an attribute to an input (or back), both forms are read, so no operator asks for the opset.
+// The kernel is the reference: it serves constant folding, the tests' oracle and the native
+// runtime's fall-back. It is meant to be obviously right, not fast. Operators are in the form of
+// opset 13 or later (models of older opsets are lifted first), and where a later version moved an
+// attribute to an input (or back), both forms are read, so no operator asks for the opset.
 // docs/extending.md shows how one is added.
 #pragma once
 
@@ -25,7 +27,8 @@ using Tensors = std::vector<Tensor>;
 // A node and the values of its inputs.
 struct KernelInputs {
   const Node& node;
-  // nullptr where an optional input is left out. What subgraphs take from outside (node.captures()) follows the inputs.
+  // nullptr where an optional input is left out. What subgraphs take from outside (node.captures())
+  // follows the inputs.
   std::span<const Tensor* const> values;
 
   size_t size() const { return values.size(); }
@@ -37,7 +40,8 @@ struct KernelInputs {
 // What is known of a node's inputs, and where what follows for its outputs is written.
 class InferenceContext {
  public:
-  InferenceContext(const Node& node, std::vector<ValueType> inputs, std::vector<const Tensor*> constants,
+  InferenceContext(const Node& node, std::vector<ValueType> inputs,
+                   std::vector<const Tensor*> constants,
                    std::vector<std::optional<SymbolicShape>> contents);
 
   const Node& node() const { return node_; }
@@ -47,8 +51,9 @@ class InferenceContext {
   const ValueType& input(size_t i) const;
   // The input's value where it is a constant, else nullptr.
   const Tensor* constant(size_t i) const;
-  // The elements of an int64 input of rank 0 or 1 as far as they are known, each a Dim: shape arithmetic over symbolic
-  // dimensions. A constant gives its values. nullopt where nothing is known.
+  // The elements of an int64 input of rank 0 or 1 as far as they are known, each a Dim: shape
+  // arithmetic over symbolic dimensions. A constant gives its values. nullopt where nothing is
+  // known.
   const std::optional<SymbolicShape>& contents(size_t i) const;
 
   void set_output(size_t i, DType dtype, std::optional<SymbolicShape> shape);
@@ -56,7 +61,9 @@ class InferenceContext {
   void set_contents(size_t i, SymbolicShape elements);
 
   const std::vector<ValueType>& outputs() const { return outputs_; }
-  const std::vector<std::optional<SymbolicShape>>& output_contents() const { return output_contents_; }
+  const std::vector<std::optional<SymbolicShape>>& output_contents() const {
+    return output_contents_;
+  }
 
  private:
   const Node& node_;
@@ -69,12 +76,14 @@ class InferenceContext {
 
 struct GraphOp {
   static constexpr const char* kKind = "operator";
-  std::string name;                            // op_type in the ONNX domain
-  void (*infer)(InferenceContext&);            // throws Error where the inputs cannot fit
-  Tensors (*evaluate)(const KernelInputs&);    // throws Error on bad input; as many outputs as node.outputs
+  std::string name;                  // op_type in the ONNX domain
+  void (*infer)(InferenceContext&);  // throws Error where the inputs cannot fit
+  Tensors (*evaluate)(
+      const KernelInputs&);  // throws Error on bad input; as many outputs as node.outputs
 };
 
-// The operator of a node of the ONNX domain ("" or "ai.onnx"); nullptr where it is not registered or of another domain.
+// The operator of a node of the ONNX domain ("" or "ai.onnx"); nullptr where it is not registered
+// or of another domain.
 const GraphOp* find_op(const Node& node);
 
 // Shape inference of most one-to-one operators: output 0 has the type and shape of input 0.

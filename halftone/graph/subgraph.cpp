@@ -41,9 +41,11 @@ Region region_of(const Graph& graph, std::string name, std::vector<int> nodes) {
   for (int i : region.nodes) {
     const Node& node = graph.nodes[static_cast<size_t>(i)];
     for (const std::string& read : reads_of(node))
-      if (fed.contains(read) && !made.contains(read) && seen.insert(read).second) region.inputs.push_back(read);
+      if (fed.contains(read) && !made.contains(read) && seen.insert(read).second)
+        region.inputs.push_back(read);
     for (const std::string& output : node.outputs)
-      if (!output.empty() && (read_outside.contains(output) || graph.is_output(output))) region.outputs.push_back(output);
+      if (!output.empty() && (read_outside.contains(output) || graph.is_output(output)))
+        region.outputs.push_back(output);
   }
   return region;
 }
@@ -53,12 +55,14 @@ Graph subgraph(const Graph& graph, const Region& region) {
   std::set<std::string> needed(region.outputs.begin(), region.outputs.end());
   const std::set<std::string> given(region.inputs.begin(), region.inputs.end());
   for (int i : region.nodes)
-    for (const std::string& read : reads_of(graph.nodes[static_cast<size_t>(i)])) needed.insert(read);
+    for (const std::string& read : reads_of(graph.nodes[static_cast<size_t>(i)]))
+      needed.insert(read);
   // Backwards: what makes a needed value that is not given comes along.
   for (int i = static_cast<int>(graph.nodes.size()) - 1; i >= 0; --i) {
     const Node& node = graph.nodes[static_cast<size_t>(i)];
-    const bool makes = std::ranges::any_of(
-        node.outputs, [&](const auto& name) { return needed.contains(name) && !given.contains(name); });
+    const bool makes = std::ranges::any_of(node.outputs, [&](const auto& name) {
+      return needed.contains(name) && !given.contains(name);
+    });
     if (!wanted.contains(i) && !makes) continue;
     wanted.insert(i);
     for (const std::string& read : reads_of(node)) needed.insert(read);
@@ -69,10 +73,13 @@ Graph subgraph(const Graph& graph, const Region& region) {
   for (int i : wanted) result.nodes.push_back(graph.nodes[static_cast<size_t>(i)]);
   for (const std::string& name : needed) {
     const auto constant = graph.initializers.find(name);
-    if (constant != graph.initializers.end() && !given.contains(name)) result.initializers.insert(*constant);
+    if (constant != graph.initializers.end() && !given.contains(name))
+      result.initializers.insert(*constant);
   }
-  for (const std::string& name : region.inputs) result.inputs.push_back({name, graph.type(name), {}});
-  for (const std::string& name : region.outputs) result.outputs.push_back({name, graph.type(name), {}});
+  for (const std::string& name : region.inputs)
+    result.inputs.push_back({name, graph.type(name), {}});
+  for (const std::string& name : region.outputs)
+    result.outputs.push_back({name, graph.type(name), {}});
   for (const auto& [name, type] : graph.value_types)
     if (needed.contains(name)) result.value_types.emplace(name, type);
   for (const auto& [name, found] : graph.statistics)

@@ -13,7 +13,8 @@ int64_t element_count(const Shape& shape) {
   bool is_empty = false;
   for (int64_t dim : shape) {
     if (dim < 0) throw Error("negative dimension in shape ", to_string(shape));
-    if (dim == 0) is_empty = true;
+    if (dim == 0)
+      is_empty = true;
     else if (__builtin_mul_overflow(count, dim, &count) || count > (int64_t{1} << 62))
       throw Error("shape ", to_string(shape), " has too many elements");
   }
@@ -32,11 +33,17 @@ std::vector<int64_t> strides_of(const Shape& shape) {
   return strides;
 }
 
-Tensor::Tensor(DType dtype, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
-    : dtype_(dtype), shape_(std::move(shape)), count_(element_count(shape_)), bytes_(bytes), owner_(std::move(owner)) {
+Tensor::Tensor(DType dtype, Shape shape, std::span<const std::byte> bytes,
+               std::shared_ptr<const void> owner)
+    : dtype_(dtype),
+      shape_(std::move(shape)),
+      count_(element_count(shape_)),
+      bytes_(bytes),
+      owner_(std::move(owner)) {
   if (dtype_ != DType::kString && bytes_of(dtype_, static_cast<uint64_t>(count_)) != bytes_.size())
     throw Error("a ", name_of(dtype_), " tensor of shape ", to_string(shape_), " takes ",
-                bytes_of(dtype_, static_cast<uint64_t>(count_)), " bytes, but ", bytes_.size(), " are there");
+                bytes_of(dtype_, static_cast<uint64_t>(count_)), " bytes, but ", bytes_.size(),
+                " are there");
 }
 
 Tensor Tensor::of_bools(Shape shape, std::vector<uint8_t> values) {
@@ -47,7 +54,8 @@ Tensor Tensor::of_bools(Shape shape, std::vector<uint8_t> values) {
 Tensor Tensor::of_strings(Shape shape, std::vector<std::string> values) {
   if (element_count(shape) != static_cast<int64_t>(values.size()))
     throw Error("a string tensor of shape ", to_string(shape), " has ", values.size(), " values");
-  return Tensor(DType::kString, std::move(shape), {}, std::make_shared<const std::vector<std::string>>(std::move(values)));
+  return Tensor(DType::kString, std::move(shape), {},
+                std::make_shared<const std::vector<std::string>>(std::move(values)));
 }
 
 Tensor Tensor::from_bytes(DType dtype, Shape shape, std::vector<std::byte> bytes) {
@@ -61,13 +69,14 @@ const std::vector<std::string>& Tensor::strings() const {
 }
 
 void Tensor::wrong_type(DType wanted) const {
-  throw Error("a ", name_of(dtype_), " tensor of shape ", to_string(shape_), " stands where ", name_of(wanted),
-              " is expected");
+  throw Error("a ", name_of(dtype_), " tensor of shape ", to_string(shape_), " stands where ",
+              name_of(wanted), " is expected");
 }
 
 Tensor Tensor::reshaped(Shape shape) const {
   if (element_count(shape) != count_)
-    throw Error("cannot reshape ", to_string(shape_), " to ", to_string(shape), ": other number of elements");
+    throw Error("cannot reshape ", to_string(shape_), " to ", to_string(shape),
+                ": other number of elements");
   Tensor result = *this;
   result.shape_ = std::move(shape);
   return result;
@@ -85,8 +94,10 @@ namespace {
 int64_t packed_at(std::span<const std::byte> bytes, size_t i, int bits, bool is_signed) {
   const size_t per_byte = 8 / static_cast<size_t>(bits);
   const auto byte = std::to_integer<unsigned>(bytes[i / per_byte]);
-  const unsigned value = byte >> (static_cast<unsigned>(bits) * (i % per_byte)) & ((1u << bits) - 1);
-  return is_signed && value >> (bits - 1) ? static_cast<int64_t>(value) - (1 << bits) : static_cast<int64_t>(value);
+  const unsigned value =
+      byte >> (static_cast<unsigned>(bits) * (i % per_byte)) & ((1u << bits) - 1);
+  return is_signed && value >> (bits - 1) ? static_cast<int64_t>(value) - (1 << bits)
+                                          : static_cast<int64_t>(value);
 }
 
 template <typename To, typename From>
@@ -104,26 +115,45 @@ std::vector<T> Tensor::to_vector() const {
   const auto count = static_cast<size_t>(count_);
   if (is_floating(dtype_) && !std::is_floating_point_v<T>) wrong_type(dtype_of<T>());
   switch (dtype_) {
-    case DType::kFloat: return converted<T, float>(*this);
-    case DType::kDouble: return converted<T, double>(*this);
-    case DType::kInt8: return converted<T, int8_t>(*this);
-    case DType::kUint8: return converted<T, uint8_t>(*this);
-    case DType::kInt16: return converted<T, int16_t>(*this);
-    case DType::kUint16: return converted<T, uint16_t>(*this);
-    case DType::kInt32: return converted<T, int32_t>(*this);
-    case DType::kUint32: return converted<T, uint32_t>(*this);
-    case DType::kInt64: return converted<T, int64_t>(*this);
-    case DType::kUint64: return converted<T, uint64_t>(*this);
-    case DType::kBool: return converted<T, uint8_t>(*this);
-    case DType::kInt4: case DType::kUint4: case DType::kInt2: case DType::kUint2: {
+    case DType::kFloat:
+      return converted<T, float>(*this);
+    case DType::kDouble:
+      return converted<T, double>(*this);
+    case DType::kInt8:
+      return converted<T, int8_t>(*this);
+    case DType::kUint8:
+      return converted<T, uint8_t>(*this);
+    case DType::kInt16:
+      return converted<T, int16_t>(*this);
+    case DType::kUint16:
+      return converted<T, uint16_t>(*this);
+    case DType::kInt32:
+      return converted<T, int32_t>(*this);
+    case DType::kUint32:
+      return converted<T, uint32_t>(*this);
+    case DType::kInt64:
+      return converted<T, int64_t>(*this);
+    case DType::kUint64:
+      return converted<T, uint64_t>(*this);
+    case DType::kBool:
+      return converted<T, uint8_t>(*this);
+    case DType::kInt4:
+    case DType::kUint4:
+    case DType::kInt2:
+    case DType::kUint2: {
       std::vector<T> result(count);
       for (size_t i = 0; i < count; ++i)
-        result[i] = static_cast<T>(packed_at(bytes_, i, bits_of(dtype_), is_signed_integer(dtype_)));
+        result[i] =
+            static_cast<T>(packed_at(bytes_, i, bits_of(dtype_), is_signed_integer(dtype_)));
       return result;
     }
-    case DType::kString: case DType::kComplex64: case DType::kComplex128: case DType::kUndefined:
+    case DType::kString:
+    case DType::kComplex64:
+    case DType::kComplex128:
+    case DType::kUndefined:
       wrong_type(dtype_of<T>());
-    default: break;
+    default:
+      break;
   }
   std::vector<T> result(count);
   for (size_t i = 0; i < count; ++i) {
@@ -174,7 +204,8 @@ Tensor Tensor::from_doubles(DType dtype, Shape shape, std::span<const double> va
       throw Error("numbers cannot be stored as ", name_of(dtype));
     }
     if (bits >= 8) {
-      std::memcpy(bytes.data() + i * static_cast<size_t>(bits / 8), &pattern, static_cast<size_t>(bits / 8));
+      std::memcpy(bytes.data() + i * static_cast<size_t>(bits / 8), &pattern,
+                  static_cast<size_t>(bits / 8));
     } else {
       const size_t per_byte = 8 / static_cast<size_t>(bits);
       const unsigned shift = static_cast<unsigned>(bits) * static_cast<unsigned>(i % per_byte);

@@ -4,7 +4,8 @@
 //   for (float s : scale.elements<float>()) ...
 //   std::vector<int64_t> axes = node_input.to_vector<int64_t>();   // any integer type, converted
 //
-// The bytes may lie in a memory-mapped file, at any alignment: Elements reads them one by one without copying.
+// The bytes may lie in a memory-mapped file, at any alignment: Elements reads them one by one
+// without copying.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,8 @@ namespace halftone {
 
 using Shape = std::vector<int64_t>;
 
-// Product of the dimensions; 1 for a scalar. Throws Error on a negative dimension or where it passes 2^62.
+// Product of the dimensions; 1 for a scalar. Throws Error on a negative dimension or where it
+// passes 2^62.
 int64_t element_count(const Shape& shape);
 // "[16,3,3,3]"
 std::string to_string(const Shape& shape);
@@ -45,8 +47,15 @@ class Elements {
     iterator() = default;
     explicit iterator(const std::byte* at) : at_(at) {}
     T operator*() const { return load(at_); }
-    iterator& operator++() { at_ += sizeof(T); return *this; }
-    iterator operator++(int) { iterator old = *this; at_ += sizeof(T); return old; }
+    iterator& operator++() {
+      at_ += sizeof(T);
+      return *this;
+    }
+    iterator operator++(int) {
+      iterator old = *this;
+      at_ += sizeof(T);
+      return old;
+    }
     bool operator==(const iterator&) const = default;
 
    private:
@@ -82,13 +91,16 @@ class Tensor {
     return Tensor(dtype_of<T>(), std::move(shape), bytes, owner);
   }
   template <typename T>
-  static Tensor scalar(T value) { return of<T>({}, {value}); }
+  static Tensor scalar(T value) {
+    return of<T>({}, {value});
+  }
   // One byte an element, 0 or 1.
   static Tensor of_bools(Shape shape, std::vector<uint8_t> values);
   static Tensor of_strings(Shape shape, std::vector<std::string> values);
   // Bytes in ONNX's raw_data layout (little endian, packed below 8 bits), kept alive by `owner`.
   // Throws Error where their number does not fit type and shape.
-  Tensor(DType dtype, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+  Tensor(DType dtype, Shape shape, std::span<const std::byte> bytes,
+         std::shared_ptr<const void> owner);
   static Tensor from_bytes(DType dtype, Shape shape, std::vector<std::byte> bytes);
   // Rounds `values` to `dtype` (float types: nearest even; integer types: must be representable).
   static Tensor from_doubles(DType dtype, Shape shape, std::span<const double> values);
@@ -101,20 +113,23 @@ class Tensor {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::vector<std::string>& strings() const;
 
-  // The values in their own type; throws Error where T is not the type of this tensor (bool reads as uint8_t too).
+  // The values in their own type; throws Error where T is not the type of this tensor (bool reads
+  // as uint8_t too).
   template <typename T>
   Elements<T> elements() const {
-    if (dtype_ != dtype_of<T>() && !(dtype_ == DType::kBool && sizeof(T) == 1)) wrong_type(dtype_of<T>());
+    if (dtype_ != dtype_of<T>() && !(dtype_ == DType::kBool && sizeof(T) == 1))
+      wrong_type(dtype_of<T>());
     return {bytes_.data(), static_cast<size_t>(count_)};
   }
-  // The values converted: from any integer type or bool for integer T, from any numeric type for float and double.
-  // Throws Error for strings, complex, and floats asked for as integers.
+  // The values converted: from any integer type or bool for integer T, from any numeric type for
+  // float and double. Throws Error for strings, complex, and floats asked for as integers.
   template <typename T>
   std::vector<T> to_vector() const;
   // The one value of a tensor with one element, converted as by to_vector.
   template <typename T>
   T item() const {
-    if (count_ != 1) throw Error("a tensor of shape ", to_string(shape_), " stands where one value is expected");
+    if (count_ != 1)
+      throw Error("a tensor of shape ", to_string(shape_), " stands where one value is expected");
     return to_vector<T>()[0];
   }
 

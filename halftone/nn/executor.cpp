@@ -1,6 +1,7 @@
+#include "halftone/graph/executor.h"
+
 #include <c10/core/InferenceMode.h>
 
-#include "halftone/graph/executor.h"
 #include "halftone/graph/passes/passes.h"
 #include "halftone/nn/network.h"
 #include "halftone/nn/tensors.h"
@@ -25,7 +26,8 @@ class NetworkRunner : public Runner {
     for (const auto& [name, tensor] : inputs) values[name] = to_torch(tensor);
     const TensorMap outputs = network_.run(values);
     std::vector<Tensor> result;
-    for (const Value& output : network_.graph().outputs) result.push_back(from_torch(outputs.at(output.name)));
+    for (const Value& output : network_.graph().outputs)
+      result.push_back(from_torch(outputs.at(output.name)));
     return result;
   }
 
@@ -34,8 +36,9 @@ class NetworkRunner : public Runner {
   Network network_;
 };
 
-HALFTONE_REGISTER(Executor, "libtorch", 1,
-                  [](const Graph& graph) { return std::unique_ptr<Runner>(std::make_unique<NetworkRunner>(graph)); });
+HALFTONE_REGISTER(Executor, "libtorch", 1, [](const Graph& graph) {
+  return std::unique_ptr<Runner>(std::make_unique<NetworkRunner>(graph));
+});
 
 }  // namespace
 }  // namespace halftone

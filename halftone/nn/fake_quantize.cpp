@@ -14,15 +14,16 @@ std::span<const float> values_of(const at::Tensor& tensor) {
 
 class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFunction> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
-                            int64_t zero_point, int64_t qmin, int64_t qmax, double scale_gradient, double kept,
-                            int64_t seed) {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& scale, int64_t zero_point, int64_t qmin, int64_t qmax,
+                            double scale_gradient, double kept, int64_t seed) {
     const at::Tensor values = x.contiguous(x.suggest_memory_format());
     context->save_for_backward({values, scale});
     context->saved_data["quantizer"] = std::vector<int64_t>{zero_point, qmin, qmax, seed};
     context->saved_data["factors"] = std::vector<double>{scale_gradient, kept};
     at::Tensor y = at::empty_like(values);
-    fake_quantize(values_of(values), quantizer(scale, zero_point, qmin, qmax), y.data_ptr<float>(), keep(kept, seed));
+    fake_quantize(values_of(values), quantizer(scale, zero_point, qmin, qmax), y.data_ptr<float>(),
+                  keep(kept, seed));
     return y;
   }
 
@@ -34,15 +35,18 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
     // Element by element in the order of memory, which must be that of x.
     const at::Tensor grad_y = grads[0].contiguous(saved[0].suggest_memory_format());
     at::Tensor grad_x = at::empty_like(grad_y);
-    const double grad_scale = fake_quantize_backward(
-        values_of(saved[0]), values_of(grad_y), quantizer(saved[1], numbers[0], numbers[1], numbers[2]),
-        grad_x.data_ptr<float>(), keep(factors[1], numbers[3]));
+    const double grad_scale =
+        fake_quantize_backward(values_of(saved[0]), values_of(grad_y),
+                               quantizer(saved[1], numbers[0], numbers[1], numbers[2]),
+                               grad_x.data_ptr<float>(), keep(factors[1], numbers[3]));
     const at::Tensor none;
-    return {grad_x, at::full_like(saved[1], grad_scale * factors[0]), none, none, none, none, none, none};
+    return {grad_x, at::full_like(saved[1], grad_scale * factors[0]), none, none, none, none, none,
+            none};
   }
 
  private:
-  static FakeQuantizer quantizer(const at::Tensor& scale, int64_t zero_point, int64_t qmin, int64_t qmax) {
+  static FakeQuantizer quantizer(const at::Tensor& scale, int64_t zero_point, int64_t qmin,
+                                 int64_t qmax) {
     return {scale.item<float>(),
             static_cast<int32_t>(zero_point),
             {static_cast<int32_t>(qmin), static_cast<int32_t>(qmax)}};
@@ -54,15 +58,17 @@ class FakeQuantizeFunction : public torch::autograd::Function<FakeQuantizeFuncti
 
 }  // namespace
 
-at::Tensor fake_quantize(const at::Tensor& x, const at::Tensor& scale, int32_t zero_point, CodeRange range,
-                         double scale_gradient, const Keep& keep) {
-  return FakeQuantizeFunction::apply(x, scale, static_cast<int64_t>(zero_point), static_cast<int64_t>(range.qmin),
-                                     static_cast<int64_t>(range.qmax), scale_gradient, static_cast<double>(keep.probability),
-                                     static_cast<int64_t>(keep.seed));
+at::Tensor fake_quantize(const at::Tensor& x, const at::Tensor& scale, int32_t zero_point,
+                         CodeRange range, double scale_gradient, const Keep& keep) {
+  return FakeQuantizeFunction::apply(
+      x, scale, static_cast<int64_t>(zero_point), static_cast<int64_t>(range.qmin),
+      static_cast<int64_t>(range.qmax), scale_gradient, static_cast<double>(keep.probability),
+      static_cast<int64_t>(keep.seed));
 }
 
 at::Tensor fake_quantize(const at::Tensor& x, const QuantParams& params) {
-  return fake_quantize(x, at::full({1}, params.scales[0], at::kFloat), params.zero_points[0], params.range);
+  return fake_quantize(x, at::full({1}, params.scales[0], at::kFloat), params.zero_points[0],
+                       params.range);
 }
 
 }  // namespace halftone

@@ -36,15 +36,16 @@ std::map<std::string, size_t> last_reads(const Graph& graph) {
 }
 
 bool is_convolution_2d(const Graph& graph, const Node& node) {
-  const Tensor* kernel = node.op_type == "Conv" && node.domain.empty() ? graph.constant(node.input(1)) : nullptr;
+  const Tensor* kernel =
+      node.op_type == "Conv" && node.domain.empty() ? graph.constant(node.input(1)) : nullptr;
   return kernel && kernel->rank() == 4;
 }
 
 [[noreturn]] void throw_unsupported(const Node& node) {
   std::string known;
   for (const auto& [name, op] : Registry<NnOp>::all()) known += (known.empty() ? "" : ", ") + name;
-  throw Error(node.label(), ": the operator ", node.domain.empty() ? "" : node.domain + ".", node.op_type,
-              " is not supported; supported are ", known);
+  throw Error(node.label(), ": the operator ", node.domain.empty() ? "" : node.domain + ".",
+              node.op_type, " is not supported; supported are ", known);
 }
 
 }  // namespace
@@ -58,7 +59,8 @@ Network::Network(const Graph& graph, at::Device device) : graph_(graph), device_
     if (!step.op) throw_unsupported(node);
     const std::vector<std::string> read = values_read(node);
     for (const std::string& name : read) step.inputs.push_back(name.empty() ? -1 : slot(name));
-    for (const std::string& name : node.outputs) step.outputs.push_back(name.empty() ? -1 : slot(name));
+    for (const std::string& name : node.outputs)
+      step.outputs.push_back(name.empty() ? -1 : slot(name));
     for (const std::string& name : std::set<std::string>(read.begin(), read.end())) {
       const auto found = last.find(name);
       const bool stays = graph_.initializers.contains(name) || name.empty();
@@ -94,7 +96,8 @@ void Network::run_step(const Step& step, std::vector<at::Tensor>& values, bool t
   inputs.reserve(step.inputs.size());
   for (int i : step.inputs) {
     if (i >= 0 && !values[static_cast<size_t>(i)].defined())
-      throw Error(step.node->label(), " reads '", names_[static_cast<size_t>(i)], "', which was not given");
+      throw Error(step.node->label(), " reads '", names_[static_cast<size_t>(i)],
+                  "', which was not given");
     inputs.push_back(i < 0 ? at::Tensor() : values[static_cast<size_t>(i)]);
   }
   std::vector<at::Tensor> outputs;
@@ -104,7 +107,8 @@ void Network::run_step(const Step& step, std::vector<at::Tensor>& values, bool t
     throw Error("running ", step.node->label(), " on ", described(values, step.inputs), ": ",
                 error.what_without_backtrace());
   } catch (const Error& error) {
-    throw Error("running ", step.node->label(), " on ", described(values, step.inputs), ": ", error.what());
+    throw Error("running ", step.node->label(), " on ", described(values, step.inputs), ": ",
+                error.what());
   }
   for (size_t k = 0; k < step.outputs.size() && k < outputs.size(); ++k)
     if (step.outputs[k] >= 0)  // what has no tensor input is made on the CPU
@@ -122,27 +126,34 @@ TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {
   };
   for (const auto& [slot, constant] : constants_) values[static_cast<size_t>(slot)] = constant;
   for (const auto& [name, value] : how.initializers)
-    if (const auto found = slots_.find(name); found != slots_.end()) values[static_cast<size_t>(found->second)] = value;
+    if (const auto found = slots_.find(name); found != slots_.end())
+      values[static_cast<size_t>(found->second)] = value;
   for (const auto& [name, value] : how.known)
-    if (const auto found = slots_.find(name); found != slots_.end()) values[static_cast<size_t>(found->second)] = value;
+    if (const auto found = slots_.find(name); found != slots_.end())
+      values[static_cast<size_t>(found->second)] = value;
   for (const auto& [name, value] : inputs) {
     const auto found = slots_.find(name);
     at::Tensor fed = value.to(device_);
-    if (images_.contains(name) && fed.dim() == 4) fed = fed.contiguous(at::MemoryFormat::ChannelsLast);
+    if (images_.contains(name) && fed.dim() == 4)
+      fed = fed.contiguous(at::MemoryFormat::ChannelsLast);
     made(name, fed);
     if (found != slots_.end()) values[static_cast<size_t>(found->second)] = std::move(fed);
   }
-  auto is_known = [&](int output) { return output < 0 || how.known.contains(names_[static_cast<size_t>(output)]); };
+  auto is_known = [&](int output) {
+    return output < 0 || how.known.contains(names_[static_cast<size_t>(output)]);
+  };
   for (const Step& step : steps_) {
     if (!how.known.empty() && std::ranges::all_of(step.outputs, is_known)) continue;
     run_step(step, values, how.training);
     for (int output : step.outputs)
-      if (output >= 0) made(names_[static_cast<size_t>(output)], values[static_cast<size_t>(output)]);
+      if (output >= 0)
+        made(names_[static_cast<size_t>(output)], values[static_cast<size_t>(output)]);
     for (int slot : step.last_uses) values[static_cast<size_t>(slot)].reset();
   }
   for (const Value& output : graph_.outputs) {
     const at::Tensor& value = values[static_cast<size_t>(slots_.at(output.name))];
-    if (!value.defined()) throw Error("the graph's output '", output.name, "' was not computed: is an input missing?");
+    if (!value.defined())
+      throw Error("the graph's output '", output.name, "' was not computed: is an input missing?");
     result[output.name] = value;
   }
   return result;

@@ -1,4 +1,5 @@
-// What every pass over data does: batches read and computed in workers, one LibTorch thread in each, results in order.
+// What every pass over data does: batches read and computed in workers, one LibTorch thread in
+// each, results in order.
 #pragma once
 
 #include <c10/core/InferenceMode.h>
@@ -14,11 +15,13 @@
 
 namespace halftone {
 
-// compute(b, batch) of batch number b of `samples`, without gradients, in any thread; consume(result) in the caller's, in order.
-// A batch of which no sample could be read reaches compute with count 0. The results do not depend on run.threads.
+// compute(b, batch) of batch number b of `samples`, without gradients, in any thread;
+// consume(result) in the caller's, in order. A batch of which no sample could be read reaches
+// compute with count 0. The results do not depend on run.threads.
 template <typename Result, typename Compute, typename Consume>
-void over_batches(const Dataset& data, const std::vector<size_t>& samples, const LoadOptions& how, const Run& run,
-                  std::string what, const Compute& compute, const Consume& consume) {
+void over_batches(const Dataset& data, const std::vector<size_t>& samples, const LoadOptions& how,
+                  const Run& run, std::string what, const Compute& compute,
+                  const Consume& consume) {
   const OneTorchThread one_thread;
   const auto lists = split_batches(samples, how.batch);
   Progress progress(run, std::move(what), samples.size());

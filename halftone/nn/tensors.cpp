@@ -11,12 +11,22 @@ namespace halftone {
 namespace {
 
 constexpr std::array<std::pair<DType, at::ScalarType>, 17> kTypes{{
-    {DType::kFloat, at::kFloat}, {DType::kDouble, at::kDouble}, {DType::kFloat16, at::kHalf},
-    {DType::kBfloat16, at::kBFloat16}, {DType::kBool, at::kBool}, {DType::kInt8, at::kChar},
-    {DType::kUint8, at::kByte}, {DType::kInt16, at::kShort}, {DType::kUint16, at::kUInt16},
-    {DType::kInt32, at::kInt}, {DType::kUint32, at::kUInt32}, {DType::kInt64, at::kLong},
-    {DType::kUint64, at::kUInt64}, {DType::kFloat8E4M3FN, at::kFloat8_e4m3fn},
-    {DType::kFloat8E4M3FNUZ, at::kFloat8_e4m3fnuz}, {DType::kFloat8E5M2, at::kFloat8_e5m2},
+    {DType::kFloat, at::kFloat},
+    {DType::kDouble, at::kDouble},
+    {DType::kFloat16, at::kHalf},
+    {DType::kBfloat16, at::kBFloat16},
+    {DType::kBool, at::kBool},
+    {DType::kInt8, at::kChar},
+    {DType::kUint8, at::kByte},
+    {DType::kInt16, at::kShort},
+    {DType::kUint16, at::kUInt16},
+    {DType::kInt32, at::kInt},
+    {DType::kUint32, at::kUInt32},
+    {DType::kInt64, at::kLong},
+    {DType::kUint64, at::kUInt64},
+    {DType::kFloat8E4M3FN, at::kFloat8_e4m3fn},
+    {DType::kFloat8E4M3FNUZ, at::kFloat8_e4m3fnuz},
+    {DType::kFloat8E5M2, at::kFloat8_e5m2},
     {DType::kFloat8E5M2FNUZ, at::kFloat8_e5m2fnuz},
 }};
 

@@ -1,9 +1,11 @@
-// LibTorch with one thread inside each worker: what makes results independent of the number of workers.
+// LibTorch with one thread inside each worker: what makes results independent of the number of
+// workers.
 #pragma once
 
 namespace halftone {
 
-// While it lives, LibTorch computes with one thread in the thread that made it, and in others after enter_worker().
+// While it lives, LibTorch computes with one thread in the thread that made it, and in others after
+// enter_worker().
 class OneTorchThread {
  public:
   OneTorchThread();

@@ -1,5 +1,5 @@
-// If, Loop, Scan: operators that run a subgraph, by the interpreter. The values that a subgraph takes from outside follow a node's
-// inputs, in the order of node.captures().
+// If, Loop, Scan: operators that run a subgraph, by the interpreter. The values that a subgraph
+// takes from outside follow a node's inputs, in the order of node.captures().
 #include <algorithm>
 #include <set>
 
@@ -19,11 +19,14 @@ std::map<std::string, Tensor> captured(const KernelInputs& in) {
   return values;
 }
 
-std::vector<Tensor> run_body(const Graph& body, const std::map<std::string, Tensor>& outer, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> run_body(const Graph& body, const std::map<std::string, Tensor>& outer,
+                             const std::vector<Tensor>& inputs) {
   std::map<std::string, Tensor> values = outer;
   if (inputs.size() != body.inputs.size())
-    throw Error("the subgraph '", body.name, "' takes ", body.inputs.size(), " inputs, not ", inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) values.insert_or_assign(body.inputs[i].name, inputs[i]);
+    throw Error("the subgraph '", body.name, "' takes ", body.inputs.size(), " inputs, not ",
+                inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    values.insert_or_assign(body.inputs[i].name, inputs[i]);
   return interpret(body, values);
 }
 
@@ -34,7 +37,8 @@ Tensor stacked(const std::vector<Tensor>& slices, const Value& like) {
   std::vector<std::byte> bytes;
   for (const Tensor& slice : slices) {
     if (slice.shape() != shape || slice.dtype() != dtype || bits_of(dtype) < 8)
-      throw Error("the output '", like.name, "' of the subgraph changes its shape or cannot be stacked");
+      throw Error("the output '", like.name,
+                  "' of the subgraph changes its shape or cannot be stacked");
     bytes.insert(bytes.end(), slice.bytes().begin(), slice.bytes().end());
   }
   Shape result{static_cast<int64_t>(slices.size())};
@@ -46,14 +50,16 @@ Tensor stacked(const std::vector<Tensor>& slices, const Value& like) {
 
 Tensor slice_of(const Tensor& tensor, int64_t i) {
   const Shape shape(tensor.shape().begin() + 1, tensor.shape().end());
-  const auto size = static_cast<size_t>(bytes_of(tensor.dtype(), static_cast<uint64_t>(element_count(shape))));
+  const auto size =
+      static_cast<size_t>(bytes_of(tensor.dtype(), static_cast<uint64_t>(element_count(shape))));
   const auto bytes = tensor.bytes().subspan(static_cast<size_t>(i) * size, size);
   return Tensor::from_bytes(tensor.dtype(), shape, {bytes.begin(), bytes.end()});
 }
 
 // Types that a branch declares; dimensions only where both branches agree.
 void infer_if(InferenceContext& context) {
-  const Graph a = subgraph_of(context.node(), "then_branch"), b = subgraph_of(context.node(), "else_branch");
+  const Graph a = subgraph_of(context.node(), "then_branch"),
+              b = subgraph_of(context.node(), "else_branch");
   for (size_t i = 0; i < a.outputs.size() && i < b.outputs.size(); ++i) {
     const ValueType &x = a.type(a.outputs[i].name), &y = b.type(b.outputs[i].name);
     context.set_output(i, x.dtype == y.dtype ? x.dtype : DType::kUndefined, std::nullopt);
@@ -62,7 +68,8 @@ void infer_if(InferenceContext& context) {
 
 Tensors run_if(const KernelInputs& in) {
   const bool condition = in[0].item<int64_t>() != 0;
-  return run_body(subgraph_of(in.node, condition ? "then_branch" : "else_branch"), captured(in), {});
+  return run_body(subgraph_of(in.node, condition ? "then_branch" : "else_branch"), captured(in),
+                  {});
 }
 
 void infer_loop(InferenceContext& context) {
@@ -78,7 +85,8 @@ Tensors run_loop(const KernelInputs& in) {
   bool goes_on = !in.has(1) || in[1].item<int64_t>() != 0;
   std::vector<Tensor> carried;
   for (size_t i = 2; i < in.node.inputs.size(); ++i) carried.push_back(in[i]);
-  if (body.outputs.size() < 1 + carried.size()) throw Error("the subgraph '", body.name, "' gives too few outputs");
+  if (body.outputs.size() < 1 + carried.size())
+    throw Error("the subgraph '", body.name, "' gives too few outputs");
   std::vector<std::vector<Tensor>> scans(body.outputs.size() - 1 - carried.size());
   for (int64_t step = 0; goes_on && step < most; ++step) {
     if (step >= kMostSteps) throw Error("the loop has run ", kMostSteps, " steps without an end");
@@ -90,13 +98,15 @@ Tensors run_loop(const KernelInputs& in) {
     for (size_t i = 0; i < scans.size(); ++i) scans[i].push_back(outputs[1 + carried.size() + i]);
   }
   Tensors result = carried;
-  for (size_t i = 0; i < scans.size(); ++i) result.push_back(stacked(scans[i], body.outputs[1 + carried.size() + i]));
+  for (size_t i = 0; i < scans.size(); ++i)
+    result.push_back(stacked(scans[i], body.outputs[1 + carried.size() + i]));
   return result;
 }
 
 void infer_scan(InferenceContext& context) {
   const Graph body = subgraph_of(context.node(), "body");
-  for (size_t i = 0; i < body.outputs.size(); ++i) context.set_output(i, body.type(body.outputs[i].name).dtype, std::nullopt);
+  for (size_t i = 0; i < body.outputs.size(); ++i)
+    context.set_output(i, body.type(body.outputs[i].name).dtype, std::nullopt);
 }
 
 // Along axis 0, forwards or backwards.
@@ -108,16 +118,21 @@ Tensors run_scan(const KernelInputs& in) {
   for (const char* axes : {"scan_input_axes", "scan_output_axes"})
     if (std::ranges::any_of(in.node.ints_or(axes, {}), [](int64_t axis) { return axis != 0; }))
       throw Error(axes, " other than 0 are not supported");
-  if (scanned < 1 || scanned > total) throw Error("num_scan_inputs is ", scanned, " of ", total, " inputs");
+  if (scanned < 1 || scanned > total)
+    throw Error("num_scan_inputs is ", scanned, " of ", total, " inputs");
   const auto states = static_cast<size_t>(total - scanned);
-  if (body.outputs.size() < states) throw Error("the subgraph '", body.name, "' gives too few outputs");
-  const auto backwards = in.node.ints_or("scan_input_directions", std::vector<int64_t>(static_cast<size_t>(scanned)));
-  const auto reversed = in.node.ints_or("scan_output_directions", std::vector<int64_t>(body.outputs.size() - states));
+  if (body.outputs.size() < states)
+    throw Error("the subgraph '", body.name, "' gives too few outputs");
+  const auto backwards =
+      in.node.ints_or("scan_input_directions", std::vector<int64_t>(static_cast<size_t>(scanned)));
+  const auto reversed =
+      in.node.ints_or("scan_output_directions", std::vector<int64_t>(body.outputs.size() - states));
   std::vector<Tensor> carried;
   for (size_t i = 0; i < states; ++i) carried.push_back(in[i]);
   int64_t steps = -1;
   for (size_t i = states; i < static_cast<size_t>(total); ++i) {
-    if (in[i].rank() < 1 || (steps >= 0 && in[i].shape()[0] != steps)) throw Error("the scanned inputs differ in length");
+    if (in[i].rank() < 1 || (steps >= 0 && in[i].shape()[0] != steps))
+      throw Error("the scanned inputs differ in length");
     steps = in[i].shape()[0];
   }
   std::vector<std::vector<Tensor>> scans(body.outputs.size() - states);

@@ -1,6 +1,8 @@
-// ConvInteger and MatMulInteger behind DynamicQuantizeLinear: a float activation with a quantized weight.
+// ConvInteger and MatMulInteger behind DynamicQuantizeLinear: a float activation with a quantized
+// weight.
 //
-//   DynamicQuantizeLinear(x) -> q, s, z;  MatMulInteger(q, w, z, w_zero_point) -> Cast -> Mul by (s * w_scale)
+//   DynamicQuantizeLinear(x) -> q, s, z;  MatMulInteger(q, w, z, w_zero_point) -> Cast -> Mul by (s
+//   * w_scale)
 // becomes
 //   MatMul(x, DequantizeLinear(w, w_scale, w_zero_point))
 #include <optional>
@@ -21,7 +23,9 @@ std::optional<Descale> descale_behind(const QdqRewriter& r, const Node& node) {
   const auto& nodes = r.source().nodes;
   const auto at = [&](int i) -> const Node& { return nodes[static_cast<size_t>(i)]; };
   const int cast = r.links().only_consumer(node.outputs[0]);
-  if (cast < 0 || at(cast).op_type != "Cast" || at(cast).int_or("to", 0) != static_cast<int64_t>(DType::kFloat)) return {};
+  if (cast < 0 || at(cast).op_type != "Cast" ||
+      at(cast).int_or("to", 0) != static_cast<int64_t>(DType::kFloat))
+    return {};
   const int mul = r.links().only_consumer(at(cast).outputs[0]);
   if (mul < 0 || at(mul).op_type != "Mul") return {};
   const std::string& scale = at(mul).inputs[at(mul).inputs[0] == at(cast).outputs[0] ? 1 : 0];
@@ -29,7 +33,8 @@ std::optional<Descale> descale_behind(const QdqRewriter& r, const Node& node) {
   if (scales < 0 || at(scales).op_type != "Mul") return {};
   for (size_t side : {size_t{0}, size_t{1}}) {
     const std::string& w_scale = at(scales).inputs[side];
-    if (r.source().constant(w_scale)) return Descale{cast, mul, at(scales).inputs[1 - side], w_scale};
+    if (r.source().constant(w_scale))
+      return Descale{cast, mul, at(scales).inputs[1 - side], w_scale};
   }
   return {};
 }
@@ -50,18 +55,24 @@ void rewrite(QdqRewriter& r, Node node) {
   if (axis >= 0) {
     const Tensor& scales = *r.source().constant(scale);
     if (scales.count() != weight->shape()[static_cast<size_t>(axis)]) return r.add(std::move(node));
-    if (scales.rank() != 1) scale = r.constant(scale + "_vector", scales.reshaped({scales.count()}));
+    if (scales.rank() != 1)
+      scale = r.constant(scale + "_vector", scales.reshaped({scales.count()}));
     const Tensor* zeros = r.source().constant(zero_point);
     if (zeros && zeros->count() == 1 && scales.count() > 1) {
-      const std::vector<double> values(static_cast<size_t>(scales.count()), zeros->to_vector<double>()[0]);
-      zero_point = r.constant(zero_point + "_vector", Tensor::from_doubles(zeros->dtype(), {scales.count()}, values));
+      const std::vector<double> values(static_cast<size_t>(scales.count()),
+                                       zeros->to_vector<double>()[0]);
+      zero_point = r.constant(zero_point + "_vector",
+                              Tensor::from_doubles(zeros->dtype(), {scales.count()}, values));
     }
   }
   const std::string float_weight = r.dequantized(node.input(1), scale, zero_point, axis);
   r.drop(descale->cast);
   r.drop(descale->mul);
-  r.add({.name = node.name, .op_type = is_conv ? "Conv" : "MatMul", .inputs = {dynamic.inputs[0], float_weight},
-         .outputs = r.source().nodes[static_cast<size_t>(descale->mul)].outputs, .attributes = node.attributes});
+  r.add({.name = node.name,
+         .op_type = is_conv ? "Conv" : "MatMul",
+         .inputs = {dynamic.inputs[0], float_weight},
+         .outputs = r.source().nodes[static_cast<size_t>(descale->mul)].outputs,
+         .attributes = node.attributes});
 }
 
 HALFTONE_REGISTER(QuantizedForm, "ConvInteger", rewrite);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kOldestOpset = 7;
 
-// The model under way: nodes are taken from the old graph one by one and land in `nodes`, with what must stand around them.
+// The model under way: nodes are taken from the old graph one by one and land in `nodes`, with what
+// must stand around them.
 struct Lifter {
   Graph& graph;
   std::vector<Node> nodes = {};
@@ -36,7 +37,8 @@ void set_input(Node& node, size_t i, std::string name) {
 // Moves an attribute of whole numbers to input i.
 void ints_to_input(Lifter& lifter, Node& node, const char* attribute, size_t i) {
   if (!node.has(attribute)) return;
-  set_input(node, i, lifter.constant(node.outputs[0] + "_" + attribute, node.ints_or(attribute, {})));
+  set_input(node, i,
+            lifter.constant(node.outputs[0] + "_" + attribute, node.ints_or(attribute, {})));
   node.attributes.erase(attribute);
 }
 
@@ -45,8 +47,10 @@ void number_to_input(Lifter& lifter, Node& node, const char* attribute, size_t i
   if (!node.has(attribute)) return;
   const DType dtype = lifter.graph.type(node.inputs[0]).dtype;
   const double value[] = {static_cast<double>(node.float_or(attribute, 0))};
-  set_input(node, i, lifter.constant(node.outputs[0] + "_" + attribute,
-                                     Tensor::from_doubles(is_floating(dtype) ? dtype : DType::kFloat, {}, value)));
+  set_input(
+      node, i,
+      lifter.constant(node.outputs[0] + "_" + attribute,
+                      Tensor::from_doubles(is_floating(dtype) ? dtype : DType::kFloat, {}, value)));
   node.attributes.erase(attribute);
 }
 
@@ -81,33 +85,42 @@ void lift_clip(Lifter& lifter, Node node) {
 
 void lift_dropout(Lifter& lifter, Node node) {
   if (node.has("ratio")) {
-    set_input(node, 1, lifter.constant(node.outputs[0] + "_ratio", Tensor::scalar<float>(node.float_or("ratio", 0.5f))));
+    set_input(node, 1,
+              lifter.constant(node.outputs[0] + "_ratio",
+                              Tensor::scalar<float>(node.float_or("ratio", 0.5f))));
     node.attributes.erase("ratio");
   }
   lifter.nodes.push_back(std::move(node));
 }
 
 void lift_topk(Lifter& lifter, Node node) {
-  if (node.has("k")) set_input(node, 1, lifter.constant(node.outputs[0] + "_k", std::vector<int64_t>{node.int_or("k", 1)}));
+  if (node.has("k"))
+    set_input(node, 1,
+              lifter.constant(node.outputs[0] + "_k", std::vector<int64_t>{node.int_or("k", 1)}));
   node.attributes.erase("k");
   lifter.nodes.push_back(std::move(node));
 }
 
 void lift_batch_norm(Lifter& lifter, Node node) {
   if (node.int_or("spatial", 1) != 1)
-    throw Error("lifting ", node.label(), ": statistics for each position (spatial = 0) are not supported");
+    throw Error("lifting ", node.label(),
+                ": statistics for each position (spatial = 0) are not supported");
   node.attributes.erase("spatial");
   lifter.nodes.push_back(std::move(node));
 }
 
-// How opset 10 picks the nearest position: rounded down where an axis grows, up where it shrinks (as onnxruntime does).
+// How opset 10 picks the nearest position: rounded down where an axis grows, up where it shrinks
+// (as onnxruntime does).
 std::string nearest_mode(const Lifter& lifter, const Node& node) {
   const Tensor* scales = lifter.graph.constant(node.input(1));
   bool grows = false, shrinks = false;
   if (scales)
-    for (float scale : scales->to_vector<float>()) grows = grows || scale > 1, shrinks = shrinks || scale < 1;
+    for (float scale : scales->to_vector<float>())
+      grows = grows || scale > 1, shrinks = shrinks || scale < 1;
   if (grows && shrinks && node.string_or("mode", "nearest") == "nearest")
-    throw Error("lifting ", node.label(), ": nearest Resize of opset 10 that grows one axis and shrinks another has no later form");
+    throw Error(
+        "lifting ", node.label(),
+        ": nearest Resize of opset 10 that grows one axis and shrinks another has no later form");
   return shrinks ? "ceil" : "floor";
 }
 
@@ -117,14 +130,17 @@ void lift_upsample(Lifter& lifter, Node node) {
   if (!is_old_resize && node.has("scales")) {
     auto scales = node.floats_or("scales", {});
     const auto count = static_cast<int64_t>(scales.size());
-    set_input(node, 1, lifter.constant(node.outputs[0] + "_scales", Tensor::of<float>({count}, std::move(scales))));
+    set_input(node, 1,
+              lifter.constant(node.outputs[0] + "_scales",
+                              Tensor::of<float>({count}, std::move(scales))));
     node.attributes.erase("scales");
   }
   node.attributes["nearest_mode"] = nearest_mode(lifter, node);
   node.op_type = "Resize";
   node.inputs.insert(node.inputs.begin() + 1, "");  // roi
   node.attributes["coordinate_transformation_mode"] = std::string("asymmetric");
-  if (node.string_or("mode", "nearest") == "bilinear") node.attributes["mode"] = std::string("linear");
+  if (node.string_or("mode", "nearest") == "bilinear")
+    node.attributes["mode"] = std::string("linear");
   lifter.nodes.push_back(std::move(node));
 }
 
@@ -133,7 +149,8 @@ void lift_scatter(Lifter& lifter, Node node) {
   lifter.nodes.push_back(std::move(node));
 }
 
-// Softmax, LogSoftmax, Hardmax before 13 see a matrix: the axes before `axis` as rows, those from it on as columns.
+// Softmax, LogSoftmax, Hardmax before 13 see a matrix: the axes before `axis` as rows, those from
+// it on as columns.
 void lift_softmax(Lifter& lifter, Node node) {
   const auto shape = lifter.graph.type(node.inputs[0]).shape;
   int64_t axis = node.int_or("axis", 1);
@@ -148,16 +165,26 @@ void lift_softmax(Lifter& lifter, Node node) {
   }
   Graph& graph = lifter.graph;
   const std::string output = node.outputs[0];
-  const std::string shape_name = graph.unique_name(output + "_shape"), matrix = graph.unique_name(output + "_matrix"),
+  const std::string shape_name = graph.unique_name(output + "_shape"),
+                    matrix = graph.unique_name(output + "_matrix"),
                     result = graph.unique_name(output + "_rows");
-  lifter.nodes.push_back({.name = shape_name, .op_type = "Shape", .inputs = {node.inputs[0]}, .outputs = {shape_name}});
-  lifter.nodes.push_back({.name = matrix, .op_type = "Flatten", .inputs = {node.inputs[0]}, .outputs = {matrix},
+  lifter.nodes.push_back({.name = shape_name,
+                          .op_type = "Shape",
+                          .inputs = {node.inputs[0]},
+                          .outputs = {shape_name}});
+  lifter.nodes.push_back({.name = matrix,
+                          .op_type = "Flatten",
+                          .inputs = {node.inputs[0]},
+                          .outputs = {matrix},
                           .attributes = {{"axis", axis}}});
   node.inputs[0] = matrix;
   node.outputs[0] = result;
   node.attributes["axis"] = int64_t{-1};
   lifter.nodes.push_back(std::move(node));
-  lifter.nodes.push_back({.name = output + "_reshape", .op_type = "Reshape", .inputs = {result, shape_name}, .outputs = {output}});
+  lifter.nodes.push_back({.name = output + "_reshape",
+                          .op_type = "Reshape",
+                          .inputs = {result, shape_name},
+                          .outputs = {output}});
 }
 
 // What changes an operator's form, and the opset since which it has the new one.
@@ -168,12 +195,14 @@ struct Change {
 
 const std::map<std::string, Change>& changes() {
   static const std::map<std::string, Change> kChanges{
-      {"Squeeze", {13, lift_axes}},      {"Unsqueeze", {13, lift_axes}},   {"ReduceSum", {13, lift_axes}},
-      {"Split", {13, lift_split}},       {"Slice", {10, lift_slice}},      {"Pad", {11, lift_pad}},
-      {"Clip", {11, lift_clip}},         {"Dropout", {12, lift_dropout}},  {"TopK", {10, lift_topk}},
-      {"BatchNormalization", {9, lift_batch_norm}}, {"Upsample", {13, lift_upsample}}, {"Resize", {11, lift_upsample}},
-      {"Scatter", {13, lift_scatter}},   {"Softmax", {13, lift_softmax}},  {"LogSoftmax", {13, lift_softmax}},
-      {"Hardmax", {13, lift_softmax}},
+      {"Squeeze", {13, lift_axes}},       {"Unsqueeze", {13, lift_axes}},
+      {"ReduceSum", {13, lift_axes}},     {"Split", {13, lift_split}},
+      {"Slice", {10, lift_slice}},        {"Pad", {11, lift_pad}},
+      {"Clip", {11, lift_clip}},          {"Dropout", {12, lift_dropout}},
+      {"TopK", {10, lift_topk}},          {"BatchNormalization", {9, lift_batch_norm}},
+      {"Upsample", {13, lift_upsample}},  {"Resize", {11, lift_upsample}},
+      {"Scatter", {13, lift_scatter}},    {"Softmax", {13, lift_softmax}},
+      {"LogSoftmax", {13, lift_softmax}}, {"Hardmax", {13, lift_softmax}},
   };
   return kChanges;
 }
@@ -186,7 +215,8 @@ void lift_subgraphs(const Graph& outer, Node& node, int64_t opset) {
     if (!node.has(attribute)) continue;
     Graph inner = subgraph_of(node, attribute);
     const auto declared = inner.value_types;
-    for (const std::string& name : node.captures()) inner.value_types.emplace(name, outer.type(name));
+    for (const std::string& name : node.captures())
+      inner.value_types.emplace(name, outer.type(name));
     lift_nodes(inner, opset);
     inner.value_types = declared;
     set_subgraph(node, attribute, inner);
@@ -198,13 +228,20 @@ void lift_nodes(Graph& graph, int64_t opset) {
   Lifter lifter{graph};
   for (Node& node : old) {
     const auto change = changes().find(node.op_type);
-    const bool applies = node.domain.empty() && change != changes().end() && opset < change->second.since;
-    const bool has_subgraph = node.domain.empty() && (node.op_type == "If" || node.op_type == "Loop" || node.op_type == "Scan");
+    const bool applies =
+        node.domain.empty() && change != changes().end() && opset < change->second.since;
+    const bool has_subgraph =
+        node.domain.empty() &&
+        (node.op_type == "If" || node.op_type == "Loop" || node.op_type == "Scan");
     if (has_subgraph && node.op_type == "Scan" && opset < 9)
-      throw Error("lifting ", node.label(), ": the batched Scan of opset 8 has no later form; export the model with opset 13 or later");
+      throw Error("lifting ", node.label(),
+                  ": the batched Scan of opset 8 has no later form; export the model with opset 13 "
+                  "or later");
     if (has_subgraph) lift_subgraphs(graph, node, opset);
-    if (applies) change->second.lift(lifter, std::move(node));
-    else lifter.nodes.push_back(std::move(node));
+    if (applies)
+      change->second.lift(lifter, std::move(node));
+    else
+      lifter.nodes.push_back(std::move(node));
   }
   graph.nodes = std::move(lifter.nodes);
 }
@@ -215,11 +252,14 @@ Model lifted(const Model& source) {
   Model model = source;
   // IR versions before 4 knew no constants: every initializer had to be an input too.
   if (model.ir_version < 4)
-    std::erase_if(model.graph.inputs, [&](const Value& input) { return model.graph.initializers.contains(input.name); });
+    std::erase_if(model.graph.inputs, [&](const Value& input) {
+      return model.graph.initializers.contains(input.name);
+    });
   const int64_t opset = model.opset();
   if (opset >= kLeastOpset) return model;
   if (opset < kOldestOpset)
-    throw Error("the model has opset ", opset, "; 7 and later are read: export it with opset 13 or later");
+    throw Error("the model has opset ", opset,
+                "; 7 and later are read: export it with opset 13 or later");
 
   lift_nodes(model.graph, opset);
   require_versions(model, kLeastOpset);

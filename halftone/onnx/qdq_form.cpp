@@ -12,7 +12,8 @@ namespace halftone {
 namespace {
 
 const QuantizedForm* form_of(const Node& node) {
-  return Registry<QuantizedForm>::find(node.domain.empty() ? node.op_type : node.domain + "." + node.op_type);
+  return Registry<QuantizedForm>::find(node.domain.empty() ? node.op_type
+                                                           : node.domain + "." + node.op_type);
 }
 
 // What only an optimiser writes cannot be brought back.
@@ -46,8 +47,10 @@ Model qdq_form(const Model& source) {
   for (size_t i = 0; i < source.graph.nodes.size(); ++i) {
     const Node& node = source.graph.nodes[i];
     if (rewriter.is_dropped(static_cast<int>(i))) continue;
-    if (const QuantizedForm* form = form_of(node)) form->rewrite(rewriter, node);
-    else rewriter.add(node);
+    if (const QuantizedForm* form = form_of(node))
+      form->rewrite(rewriter, node);
+    else
+      rewriter.add(node);
   }
   model.graph = rewriter.finish();
   remove_dead_code(model.graph);

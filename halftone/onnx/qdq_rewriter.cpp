@@ -26,25 +26,30 @@ std::string QdqRewriter::constant(const std::string& wanted, Tensor value) {
 
 const Tensor& QdqRewriter::required(const Node& node, size_t input, const char* role) const {
   if (const Tensor* value = graph_.constant(node.input(input))) return *value;
-  throw Error("rewriting ", node.label(), ": its ", role, " '", node.input(input), "' is computed; it must be constant");
+  throw Error("rewriting ", node.label(), ": its ", role, " '", node.input(input),
+              "' is computed; it must be constant");
 }
 
 void QdqRewriter::add(Node node) { graph_.nodes.push_back(std::move(node)); }
 
-std::string QdqRewriter::dequantized(const std::string& codes, const std::string& scale, const std::string& zero_point,
-                                     int64_t axis) {
+std::string QdqRewriter::dequantized(const std::string& codes, const std::string& scale,
+                                     const std::string& zero_point, int64_t axis) {
   const std::string output = unique(codes + "_DequantizeLinear");
-  Node dq{.name = output, .op_type = "DequantizeLinear", .inputs = {codes, scale}, .outputs = {output}};
+  Node dq{
+      .name = output, .op_type = "DequantizeLinear", .inputs = {codes, scale}, .outputs = {output}};
   if (!zero_point.empty()) dq.inputs.push_back(zero_point);
   if (axis >= 0) dq.attributes["axis"] = axis;
   add(std::move(dq));
   return output;
 }
 
-void QdqRewriter::quantize(const std::string& value, const std::string& scale, const std::string& zero_point,
-                           const std::string& like, const std::string& output) {
-  Node q{.name = output, .op_type = "QuantizeLinear", .inputs = {value, scale}, .outputs = {output}};
-  if (!zero_point.empty()) q.inputs.push_back(zero_point);
+void QdqRewriter::quantize(const std::string& value, const std::string& scale,
+                           const std::string& zero_point, const std::string& like,
+                           const std::string& output) {
+  Node q{
+      .name = output, .op_type = "QuantizeLinear", .inputs = {value, scale}, .outputs = {output}};
+  if (!zero_point.empty())
+    q.inputs.push_back(zero_point);
   else if (source_.type(like).dtype == DType::kInt8)
     q.inputs.push_back(constant(output + "_zero_point", Tensor::scalar<int8_t>(0)));
   add(std::move(q));

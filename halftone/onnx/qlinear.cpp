@@ -8,12 +8,14 @@ namespace {
 
 void require_channels_first(const Node& node) {
   if (node.int_or("channels_last", 0) != 0)
-    throw Error("rewriting ", node.label(), ": channels_last = 1 is an optimiser's layout; give the model that was optimised");
+    throw Error("rewriting ", node.label(),
+                ": channels_last = 1 is an optimiser's layout; give the model that was optimised");
 }
 
 // x, w and y with their parameters at inputs 0, 3 and 6.
 std::string input_at(QdqRewriter& r, const Node& node, size_t i, int64_t axis = -1) {
-  return r.dequantized(node.input(i), node.input(i + 1), node.input(i + 2), r.axis_of(node.input(i + 1), axis));
+  return r.dequantized(node.input(i), node.input(i + 1), node.input(i + 2),
+                       r.axis_of(node.input(i + 1), axis));
 }
 
 void make_output(QdqRewriter& r, const Node& source, size_t scale, Node node) {
@@ -21,7 +23,8 @@ void make_output(QdqRewriter& r, const Node& source, size_t scale, Node node) {
   node.name = source.name;
   node.outputs = {value};
   r.add(std::move(node));
-  r.quantize(value, source.input(scale), source.input(scale + 1), source.input(0), source.outputs[0]);
+  r.quantize(value, source.input(scale), source.input(scale + 1), source.input(0),
+             source.outputs[0]);
 }
 
 // The bias of a convolution or Gemm is int32 at x_scale * w_scale (* alpha), multiplied in float32.
@@ -32,12 +35,15 @@ std::string bias(QdqRewriter& r, const Node& node, size_t input, float alpha = 1
   for (float& scale : scales) scale = alpha == 1 ? x * scale : alpha * x * scale;
   const bool is_one = scales.size() == 1;
   const Shape shape = is_one ? Shape{} : Shape{static_cast<int64_t>(scales.size())};
-  const std::string name = r.constant(node.input(input) + "_scale", Tensor::of<float>(shape, std::move(scales)));
+  const std::string name =
+      r.constant(node.input(input) + "_scale", Tensor::of<float>(shape, std::move(scales)));
   return r.dequantized(node.input(input), name, "", is_one ? -1 : 0);
 }
 
 void conv(QdqRewriter& r, Node node) {
-  Node float_node{.op_type = "Conv", .inputs = {input_at(r, node, 0), input_at(r, node, 3, 0)}, .attributes = node.attributes};
+  Node float_node{.op_type = "Conv",
+                  .inputs = {input_at(r, node, 0), input_at(r, node, 3, 0)},
+                  .attributes = node.attributes};
   if (!node.input(8).empty()) float_node.inputs.push_back(bias(r, node, 8));
   make_output(r, node, 6, std::move(float_node));
 }
@@ -48,23 +54,32 @@ int64_t matrix_axis(const QdqRewriter& r, const Node& node, size_t i, bool is_le
   const auto shape = r.source().type(node.input(i)).shape;
   const Tensor* scale = r.source().constant(node.input(i + 1));
   if (!shape || shape->size() < 2 || !scale || scale->rank() != 1)
-    throw Error("rewriting ", node.label(), ": a scale for each row or column needs a matrix of known rank and a scale of rank 1");
+    throw Error(
+        "rewriting ", node.label(),
+        ": a scale for each row or column needs a matrix of known rank and a scale of rank 1");
   return static_cast<int64_t>(shape->size()) - (is_left ? 2 : 1);
 }
 
 void matmul(QdqRewriter& r, Node node) {
-  make_output(r, node, 6, {.op_type = "MatMul",
-                           .inputs = {input_at(r, node, 0, matrix_axis(r, node, 0, true)),
-                                      input_at(r, node, 3, matrix_axis(r, node, 3, false))}});
+  make_output(r, node, 6,
+              {.op_type = "MatMul",
+               .inputs = {input_at(r, node, 0, matrix_axis(r, node, 0, true)),
+                          input_at(r, node, 3, matrix_axis(r, node, 3, false))}});
 }
 
 void gemm(QdqRewriter& r, Node node) {
   const auto axis = node.int_or("transB", 0) ? 0 : 1;
-  Node float_node{.name = node.name, .op_type = "Gemm", .inputs = {input_at(r, node, 0), input_at(r, node, 3, axis)},
-                  .outputs = node.outputs, .attributes = node.attributes};
-  if (!node.input(6).empty()) float_node.inputs.push_back(bias(r, node, 6, node.float_or("alpha", 1)));
-  if (node.input(7).empty()) r.add(std::move(float_node));  // without an output scale it gives float
-  else make_output(r, node, 7, std::move(float_node));
+  Node float_node{.name = node.name,
+                  .op_type = "Gemm",
+                  .inputs = {input_at(r, node, 0), input_at(r, node, 3, axis)},
+                  .outputs = node.outputs,
+                  .attributes = node.attributes};
+  if (!node.input(6).empty())
+    float_node.inputs.push_back(bias(r, node, 6, node.float_or("alpha", 1)));
+  if (node.input(7).empty())
+    r.add(std::move(float_node));  // without an output scale it gives float
+  else
+    make_output(r, node, 7, std::move(float_node));
 }
 
 template <const char* kOp>
@@ -77,7 +92,9 @@ void unary(QdqRewriter& r, Node node) {
   require_channels_first(node);
   Attributes attributes = node.attributes;
   attributes.erase("channels_last");
-  make_output(r, node, 3, {.op_type = kOp, .inputs = {input_at(r, node, 0)}, .attributes = std::move(attributes)});
+  make_output(
+      r, node, 3,
+      {.op_type = kOp, .inputs = {input_at(r, node, 0)}, .attributes = std::move(attributes)});
 }
 
 void softmax(QdqRewriter& r, Node node) {
@@ -85,14 +102,17 @@ void softmax(QdqRewriter& r, Node node) {
   const int64_t axis = node.int_or("axis", -1);
   const bool is_last = axis == -1 || (shape && axis == static_cast<int64_t>(shape->size()) - 1);
   if (node.int_or("opset", 13) < 13 && !is_last)
-    throw Error("rewriting ", node.label(), ": a Softmax of opset ", node.int_or("opset", 13), " over axis ", axis,
-                " and those behind it; only the last axis is supported");
-  make_output(r, node, 3, {.op_type = "Softmax", .inputs = {input_at(r, node, 0)}, .attributes = {{"axis", axis}}});
+    throw Error("rewriting ", node.label(), ": a Softmax of opset ", node.int_or("opset", 13),
+                " over axis ", axis, " and those behind it; only the last axis is supported");
+  make_output(
+      r, node, 3,
+      {.op_type = "Softmax", .inputs = {input_at(r, node, 0)}, .attributes = {{"axis", axis}}});
 }
 
 void concat(QdqRewriter& r, Node node) {
   Node float_node{.op_type = "Concat", .attributes = node.attributes};
-  for (size_t i = 2; i + 1 < node.inputs.size(); i += 3) float_node.inputs.push_back(input_at(r, node, i));
+  for (size_t i = 2; i + 1 < node.inputs.size(); i += 3)
+    float_node.inputs.push_back(input_at(r, node, i));
   const std::string value = r.unique(node.outputs[0] + "_float");
   float_node.name = node.name;
   float_node.outputs = {value};
@@ -121,7 +141,8 @@ HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearMul", binary<kMul>);
 HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearSigmoid", unary<kSigmoid>);
 HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearLeakyRelu", unary<kLeakyRelu>);
 HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearAveragePool", unary<kAveragePool>);
-HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearGlobalAveragePool", unary<kGlobalAveragePool>);
+HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearGlobalAveragePool",
+                  unary<kGlobalAveragePool>);
 HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearSoftmax", softmax);
 HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QLinearConcat", concat);
 HALFTONE_REGISTER(QuantizedForm, "com.microsoft.QuantizeLinear", standard);

@@ -11,10 +11,12 @@
 namespace halftone {
 namespace {
 
-// From opset 18 on reductions take their axes as an input, and an even Split says into how many parts.
+// From opset 18 on reductions take their axes as an input, and an even Split says into how many
+// parts.
 void raise_to_18(Graph& graph, Node& node) {
-  static const std::set<std::string> kReductions = {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
-                                                    "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare"};
+  static const std::set<std::string> kReductions = {
+      "ReduceL1",   "ReduceL2",  "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",
+      "ReduceMean", "ReduceMin", "ReduceProd",   "ReduceSumSquare"};
   if (kReductions.contains(node.op_type) && node.has("axes")) {
     auto axes = node.ints_or("axes", {});
     const auto count = static_cast<int64_t>(axes.size());
@@ -29,7 +31,8 @@ void raise_to_18(Graph& graph, Node& node) {
 // From opset 21 on GroupNormalization scales channels, no longer groups.
 void raise_to_21(const Node& node) {
   if (node.op_type == "GroupNormalization")
-    throw Error("raising the model to opset 21: ", node.label(), " (GroupNormalization) means something else there; convert the model "
+    throw Error("raising the model to opset 21: ", node.label(),
+                " (GroupNormalization) means something else there; convert the model "
                 "to opset 21 first, or quantize it for 8-bit activations");
 }
 

@@ -30,9 +30,17 @@ Model every_type() {
   }
   model.graph.inputs = {{"x", {DType::kFloat, SymbolicShape{{-1, "batch"}, Dim::of(3), {}}}, {}}};
   model.graph.outputs = {{"y", {DType::kFloat, std::nullopt}, {}}};
-  model.graph.nodes = {{.name = "odd", .op_type = "Unheard", .domain = "com.example", .inputs = {"x", "", "t1"}, .outputs = {"y"},
-                        .attributes = {{"f", 1.5f}, {"i", int64_t{-3}}, {"s", std::string("text")}, {"fs", std::vector<float>{1, 2}},
-                                       {"is", std::vector<int64_t>{-1, 1}}, {"ss", std::vector<std::string>{"a", "b"}},
+  model.graph.nodes = {{.name = "odd",
+                        .op_type = "Unheard",
+                        .domain = "com.example",
+                        .inputs = {"x", "", "t1"},
+                        .outputs = {"y"},
+                        .attributes = {{"f", 1.5f},
+                                       {"i", int64_t{-3}},
+                                       {"s", std::string("text")},
+                                       {"fs", std::vector<float>{1, 2}},
+                                       {"is", std::vector<int64_t>{-1, 1}},
+                                       {"ss", std::vector<std::string>{"a", "b"}},
                                        {"t", Tensor::of<int32_t>({2}, {1, 2})}}}};
   model.set_metadata("key", "value");
   return model;
@@ -58,7 +66,9 @@ TEST(Reader, KeepsFieldsThatItDoesNotKnow) {
   std::string bytes = serialize_model(every_type());
   bytes += std::string("\xa2\x06\x03", 3) + "abc";  // field 100, three bytes
   const std::string again = serialize_model(parse(bytes));
-  EXPECT_NE(again.find("\xa2\x06\x03" "abc"), std::string::npos);
+  EXPECT_NE(again.find("\xa2\x06\x03"
+                       "abc"),
+            std::string::npos);
 }
 
 TEST(Reader, TruncationAtEveryByteIsAnErrorOrAModel) {
@@ -80,7 +90,8 @@ TEST(Reader, MutationsNeverCrash) {
   Rng rng(7);
   for (int round = 0; round < 3000; ++round) {
     std::string broken = bytes;
-    for (int k = 0; k < 4; ++k) broken[rng.below(broken.size())] = static_cast<char>(rng.below(256));
+    for (int k = 0; k < 4; ++k)
+      broken[rng.below(broken.size())] = static_cast<char>(rng.below(256));
     try {
       parse(broken);
     } catch (const Error&) {
@@ -102,7 +113,8 @@ TEST(Reader, RefusesCyclesAndNamesMadeTwiceOrByNothing) {
   EXPECT_THROW(parse(with_nodes({node("y", "a"), node("a", "y")})), Error);
   EXPECT_THROW(parse(with_nodes({node("x", "y"), node("x", "y")})), Error);
   EXPECT_THROW(parse(with_nodes({node("ghost", "y")})), Error);
-  EXPECT_EQ(parse(with_nodes({node("a", "y"), node("x", "a")})).graph.nodes[0].outputs[0], "a") << "sorted";
+  EXPECT_EQ(parse(with_nodes({node("a", "y"), node("x", "a")})).graph.nodes[0].outputs[0], "a")
+      << "sorted";
 }
 
 TEST(Writer, LargeWeightsGoToAnAlignedExternalFile) {
@@ -129,7 +141,8 @@ TEST(Reader, ExternalDataStaysInTheModelsFolder) {
   write_model(model, folder.path() / "in.onnx", {.external_above_bytes = 10});
   std::ifstream file(folder.path() / "in.onnx", std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  for (size_t at = bytes.find("in.onnx.data"); at != std::string::npos; at = bytes.find("in.onnx.data", at + 1))
+  for (size_t at = bytes.find("in.onnx.data"); at != std::string::npos;
+       at = bytes.find("in.onnx.data", at + 1))
     bytes.replace(at, 12, "../../passwd");
   std::ofstream(folder.path() / "evil.onnx", std::ios::binary) << bytes;
   try {

@@ -7,7 +7,8 @@
 
 namespace halftone {
 
-// The subgraph in a node's attribute. Values that it takes from outside are named by node.captures(). Throws Error naming the node where there is no such attribute or it is broken.
+// The subgraph in a node's attribute. Values that it takes from outside are named by
+// node.captures(). Throws Error naming the node where there is no such attribute or it is broken.
 Graph subgraph_of(const Node& node, const std::string& attribute);
 
 // Puts `graph` in its place. Throws Error as subgraph_of().

@@ -13,8 +13,16 @@ namespace halftone {
 // The lowest IR version of a release that has the opset.
 inline int64_t ir_version_of(int64_t opset) {
   // {first opset of a release, its IR version}
-  constexpr std::array<std::pair<int64_t, int64_t>, 10> kReleases{
-      {{7, 3}, {10, 5}, {11, 6}, {12, 7}, {15, 8}, {19, 9}, {21, 10}, {23, 11}, {24, 12}, {25, 13}}};
+  constexpr std::array<std::pair<int64_t, int64_t>, 10> kReleases{{{7, 3},
+                                                                   {10, 5},
+                                                                   {11, 6},
+                                                                   {12, 7},
+                                                                   {15, 8},
+                                                                   {19, 9},
+                                                                   {21, 10},
+                                                                   {23, 11},
+                                                                   {24, 12},
+                                                                   {25, 13}}};
   int64_t ir = 3;
   for (const auto& [first, version] : kReleases)
     if (opset >= first) ir = version;

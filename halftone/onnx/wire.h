@@ -1,13 +1,14 @@
-// What the reader's parts share: walking over the fields of a message and keeping those that nobody reads.
+// What the reader's parts share: walking over the fields of a message and keeping those that nobody
+// reads.
 #pragma once
 
-// A field of another wire type than its tag promises is broken input, not a mistake of the caller: it is told in every build.
+// A field of another wire type than its tag promises is broken input, not a mistake of the caller:
+// it is told in every build.
 #define protozero_assert(x) ((x) ? void() : throw protozero::unknown_pbf_wire_type_exception{})
-#include <protozero/pbf_message.hpp>
-
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <protozero/pbf_message.hpp>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@
 
 namespace halftone::onnx {
 
-// Calls `read(message)` at each field; where it returns false the field is skipped and its bytes, tag included, are added to
-// the result.
+// Calls `read(message)` at each field; where it returns false the field is skipped and its bytes,
+// tag included, are added to the result.
 template <typename Fields, typename Read>
 std::string each_field(protozero::data_view bytes, const Read& read) {
   std::string unknown;
@@ -34,7 +35,8 @@ std::string each_field(protozero::data_view bytes, const Read& read) {
 
 // Appends a repeated number field in either form, packed or one by one.
 template <typename T, typename Message, typename GetPacked, typename GetOne>
-void append_numbers(std::vector<T>& values, Message& message, const GetPacked& packed, const GetOne& one) {
+void append_numbers(std::vector<T>& values, Message& message, const GetPacked& packed,
+                    const GetOne& one) {
   if (message.wire_type() == protozero::pbf_wire_type::length_delimited) {
     for (auto value : packed(message)) values.push_back(static_cast<T>(value));
   } else {
@@ -50,7 +52,8 @@ std::string read_name(Message& message) {
   return name;
 }
 
-// Where a model's bytes lie: the buffer that tensors point into, and the folder of its external data.
+// Where a model's bytes lie: the buffer that tensors point into, and the folder of its external
+// data.
 struct Source {
   std::shared_ptr<const void> owner;
   std::filesystem::path folder;

@@ -1,8 +1,7 @@
 #include "halftone/onnx/writer.h"
 
-#include <protozero/pbf_builder.hpp>
-
 #include <optional>
+#include <protozero/pbf_builder.hpp>
 #include <span>
 #include <utility>
 #include <variant>
@@ -45,7 +44,8 @@ template <typename Fields>
 std::string message_head(Fields field, uint64_t length) {
   std::string head;
   const auto tag = static_cast<uint32_t>(field);
-  protozero::add_varint_to_buffer(&head, (tag << 3) | static_cast<uint32_t>(protozero::pbf_wire_type::length_delimited));
+  protozero::add_varint_to_buffer(
+      &head, (tag << 3) | static_cast<uint32_t>(protozero::pbf_wire_type::length_delimited));
   protozero::add_varint_to_buffer(&head, length);
   return head;
 }
@@ -56,10 +56,12 @@ struct ExternalPlace {
 };
 
 // A TensorProto up to its raw data, which follows as its last field.
-std::string tensor_head(const std::string& name, const Tensor& tensor, const std::optional<ExternalPlace>& external) {
+std::string tensor_head(const std::string& name, const Tensor& tensor,
+                        const std::optional<ExternalPlace>& external) {
   std::string head;
   protozero::pbf_builder<TensorProto> m{head};
-  if (!tensor.shape().empty()) m.add_packed_int64(TensorProto::dims, tensor.shape().begin(), tensor.shape().end());
+  if (!tensor.shape().empty())
+    m.add_packed_int64(TensorProto::dims, tensor.shape().begin(), tensor.shape().end());
   m.add_int32(TensorProto::data_type, static_cast<int32_t>(tensor.dtype()));
   if (!name.empty()) m.add_string(TensorProto::name, name);
   if (tensor.dtype() == DType::kString) {
@@ -94,9 +96,18 @@ struct AttributeWriter {
   protozero::pbf_builder<AttributeProto>& m;
   void type(AttributeType value) { m.add_int32(AttributeProto::type, static_cast<int32_t>(value)); }
 
-  void operator()(float value) { m.add_float(AttributeProto::f, value); type(AttributeType::FLOAT); }
-  void operator()(int64_t value) { m.add_int64(AttributeProto::i, value); type(AttributeType::INT); }
-  void operator()(const std::string& value) { m.add_bytes(AttributeProto::s, value); type(AttributeType::STRING); }
+  void operator()(float value) {
+    m.add_float(AttributeProto::f, value);
+    type(AttributeType::FLOAT);
+  }
+  void operator()(int64_t value) {
+    m.add_int64(AttributeProto::i, value);
+    type(AttributeType::INT);
+  }
+  void operator()(const std::string& value) {
+    m.add_bytes(AttributeProto::s, value);
+    type(AttributeType::STRING);
+  }
   void operator()(const Tensor& value) {
     m.add_message(AttributeProto::t, whole_tensor(value));
     type(AttributeType::TENSOR);
@@ -137,22 +148,25 @@ std::string node_bytes(const Node& node) {
   return bytes;
 }
 
-// protozero drops nested messages that stay empty, but an empty shape (a scalar) and an empty dimension (unknown) mean
-// something: messages here are built apart and added whole.
+// protozero drops nested messages that stay empty, but an empty shape (a scalar) and an empty
+// dimension (unknown) mean something: messages here are built apart and added whole.
 std::string shape_bytes(const SymbolicShape& dims) {
   std::string bytes;
   protozero::pbf_builder<TensorShapeProto> shape{bytes};
   for (const Dim& dim : dims) {
     std::string dim_bytes;
     protozero::pbf_builder<DimensionProto> d{dim_bytes};
-    if (dim.known()) d.add_int64(DimensionProto::dim_value, dim.value);
-    else if (!dim.symbol.empty()) d.add_string(DimensionProto::dim_param, dim.symbol);
+    if (dim.known())
+      d.add_int64(DimensionProto::dim_value, dim.value);
+    else if (!dim.symbol.empty())
+      d.add_string(DimensionProto::dim_param, dim.symbol);
     shape.add_message(TensorShapeProto::dim, dim_bytes);
   }
   return bytes;
 }
 
-std::string value_bytes(const std::string& name, const ValueType& type, const std::string& unknown) {
+std::string value_bytes(const std::string& name, const ValueType& type,
+                        const std::string& unknown) {
   std::string bytes;
   protozero::pbf_builder<ValueInfoProto> m{bytes};
   m.add_string(ValueInfoProto::name, name);
@@ -181,7 +195,8 @@ Rope graph_rope(const Graph& graph, const std::optional<std::string>& external_f
   for (const Value& value : graph.outputs)
     m.add_message(GraphProto::output, value_bytes(value.name, value.type, value.unknown_fields));
   for (const auto& [name, type] : graph.value_types)
-    if (type.dtype != DType::kUndefined) m.add_message(GraphProto::value_info, value_bytes(name, type, {}));
+    if (type.dtype != DType::kUndefined)
+      m.add_message(GraphProto::value_info, value_bytes(name, type, {}));
   small += graph.unknown_fields;
 
   Rope rope;
@@ -203,13 +218,15 @@ Rope graph_rope(const Graph& graph, const std::optional<std::string>& external_f
 }
 
 // The model as the bytes before its graph and the graph itself.
-std::pair<std::string, Rope> model_parts(const Model& model, const std::optional<std::string>& external_file) {
+std::pair<std::string, Rope> model_parts(const Model& model,
+                                         const std::optional<std::string>& external_file) {
   Rope graph = graph_rope(model.graph, external_file);
   std::string head;
   protozero::pbf_builder<ModelProto> m{head};
   m.add_int64(ModelProto::ir_version, model.ir_version);
   if (!model.producer_name.empty()) m.add_string(ModelProto::producer_name, model.producer_name);
-  if (!model.producer_version.empty()) m.add_string(ModelProto::producer_version, model.producer_version);
+  if (!model.producer_version.empty())
+    m.add_string(ModelProto::producer_version, model.producer_version);
   for (const auto& [domain, version] : model.opsets) {
     protozero::pbf_builder<OperatorSetIdProto> opset{m, ModelProto::opset_import};
     opset.add_string(OperatorSetIdProto::domain, domain);
@@ -240,7 +257,8 @@ uint64_t write_external(const Graph& graph, const std::filesystem::path& path) {
 }  // namespace
 }  // namespace onnx
 
-uint64_t write_model(const Model& model, const std::filesystem::path& path, const WriteOptions& options) {
+uint64_t write_model(const Model& model, const std::filesystem::path& path,
+                     const WriteOptions& options) {
   uint64_t weights = 0;
   for (const auto& [name, tensor] : model.graph.initializers) weights += tensor.bytes().size();
   std::optional<std::string> external_file;

@@ -16,7 +16,8 @@ bool has_padding(const Node& node) {
   const std::string automatic = node.string_or("auto_pad", "NOTSET");
   const auto pads = node.ints_or("pads", {});
   const bool pads_by_size = automatic != "NOTSET" && automatic != "VALID";
-  return node.op_type == "Conv" && (pads_by_size || std::ranges::any_of(pads, [](int64_t pad) { return pad != 0; }));
+  return node.op_type == "Conv" &&
+         (pads_by_size || std::ranges::any_of(pads, [](int64_t pad) { return pad != 0; }));
 }
 
 // How much of each channel moves on.
@@ -46,8 +47,11 @@ size_t absorb_high_biases(Graph& graph) {
   for (const LayerPair& pair : layer_pairs(graph)) {
     const Node &first = graph.nodes[pair.first], &second = graph.nodes[pair.second];
     const auto known = graph.statistics.find(first.outputs[0]);
-    if (known == graph.statistics.end() || first.input(2).empty() || second.input(2).empty() || has_padding(second)) continue;
-    const bool is_scaled = first.float_or("beta", 1) != 1 || second.float_or("beta", 1) != 1 || second.float_or("alpha", 1) != 1;
+    if (known == graph.statistics.end() || first.input(2).empty() || second.input(2).empty() ||
+        has_padding(second))
+      continue;
+    const bool is_scaled = first.float_or("beta", 1) != 1 || second.float_or("beta", 1) != 1 ||
+                           second.float_or("alpha", 1) != 1;
     if (is_scaled) continue;
     const auto moved = absorbed(known->second, pair);
     const auto weight = LayerWeight::of(graph, second);

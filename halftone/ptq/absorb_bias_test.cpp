@@ -11,12 +11,15 @@ namespace {
 
 const SymbolicShape kImage{Dim::of(2), Dim::of(3), Dim::of(7), Dim::of(7)};
 
-// Channel 1 of "a" is high by 5; the others are about 0. What reaches them from inputs in [-1, 1] is below 0.1.
+// Channel 1 of "a" is high by 5; the others are about 0. What reaches them from inputs in [-1, 1]
+// is below 0.1.
 Graph with_high_bias(ConvOptions second, const std::string& activation = "Relu") {
   LayerChain chain(kImage);
   chain.conv("a", {4, 3, 1, 1});
-  if (activation == "Clip") chain.clip(5.1f);
-  else if (!activation.empty()) chain.then(activation);
+  if (activation == "Clip")
+    chain.clip(5.1f);
+  else if (!activation.empty())
+    chain.then(activation);
   Graph graph = chain.conv("b", {4, 4 / second.groups, 3, 3}, second).graph();
   graph.initializers["a.weight"] = random_tensor({4, 3, 1, 1}, 3, -0.03f, 0.03f);
   graph.initializers["a.bias"] = Tensor::of<float>({4}, {0, 5, 0.1f, -2});
@@ -28,7 +31,8 @@ void expect_same_function(const Graph& a, const Graph& b) {
   for (uint64_t seed = 1; seed < 4; ++seed) {
     const Tensor x = random_tensor({2, 3, 7, 7}, seed);
     const auto before = output_of(a, x), after = output_of(b, x);
-    for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-5f) << "seed " << seed;
+    for (size_t i = 0; i < before.size(); ++i)
+      EXPECT_NEAR(before[i], after[i], 1e-5f) << "seed " << seed;
   }
 }
 
@@ -44,7 +48,8 @@ TEST(AbsorbBias, MovesAPlantedHighBiasIntoTheNextLayer) {
     EXPECT_NEAR(graph.statistics["a"].mean[1], 0.15, 1e-9);
     expect_same_function(original, graph);
     absorb_high_biases(graph);
-    EXPECT_NEAR(graph.initializers.at("a.bias").to_vector<float>()[1], 0.15f, 1e-6f) << "nothing was left to absorb";
+    EXPECT_NEAR(graph.initializers.at("a.bias").to_vector<float>()[1], 0.15f, 1e-6f)
+        << "nothing was left to absorb";
   }
 }
 

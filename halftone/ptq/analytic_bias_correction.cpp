@@ -16,7 +16,8 @@ Found clipped(const Graph& graph, const Node& node, Channels x) {
   double low = 0, high = HUGE_VAL;
   if (node.op_type == "Clip") {
     const Tensor *lower = graph.constant(node.input(1)), *upper = graph.constant(node.input(2));
-    const bool is_computed = (!lower && !node.input(1).empty()) || (!upper && !node.input(2).empty());
+    const bool is_computed =
+        (!lower && !node.input(1).empty()) || (!upper && !node.input(2).empty());
     if (is_computed) return std::nullopt;
     low = lower ? lower->item<double>() : -HUGE_VAL;
     high = upper ? upper->item<double>() : HUGE_VAL;
@@ -44,7 +45,9 @@ Found sliced(const Graph& graph, const Node& node, Channels x) {
 Found padded(const Graph& graph, const Node& node, const Channels& x) {
   const Tensor *pads = graph.constant(node.input(1)), *value = graph.constant(node.input(2));
   const bool by_zero = node.input(2).empty() || (value && value->item<double>() == 0);
-  if (!pads || !by_zero || !node.input(3).empty() || node.string_or("mode", "constant") != "constant") return std::nullopt;
+  if (!pads || !by_zero || !node.input(3).empty() ||
+      node.string_or("mode", "constant") != "constant")
+    return std::nullopt;
   const auto counts = pads->to_vector<int64_t>();
   const size_t rank = counts.size() / 2;
   for (size_t i = 0; i < counts.size(); ++i)
@@ -58,11 +61,13 @@ Found padded(const Graph& graph, const Node& node, const Channels& x) {
 // Flatten and Reshape behind global pooling.
 Found reshaped(const Graph& graph, const Node& node, Channels x) {
   const auto shape = graph.type(node.outputs[0]).shape;
-  const bool keeps = shape && shape->size() >= 2 && (*shape)[1].value == static_cast<int64_t>(x.size());
+  const bool keeps =
+      shape && shape->size() >= 2 && (*shape)[1].value == static_cast<int64_t>(x.size());
   return keeps ? Found(std::move(x)) : std::nullopt;
 }
 
-Found moments_of(const Graph& graph, const Node& node, const std::map<std::string, Channels>& known) {
+Found moments_of(const Graph& graph, const Node& node,
+                 const std::map<std::string, Channels>& known) {
   auto input = [&](size_t i) {
     const auto found = known.find(node.input(i));
     return found == known.end() ? nullptr : &found->second;
@@ -88,7 +93,8 @@ std::map<std::string, std::vector<Moments>> channel_moments(const Graph& graph) 
     if (normal != graph.statistics.end()) {
       Channels& channels = known[node.outputs[0]];
       const auto& [mean, deviation] = normal->second;
-      for (size_t c = 0; c < mean.size(); ++c) channels.push_back({mean[c], deviation[c] * deviation[c]});
+      for (size_t c = 0; c < mean.size(); ++c)
+        channels.push_back({mean[c], deviation[c] * deviation[c]});
     } else if (auto found = moments_of(graph, node, known)) {
       known[node.outputs[0]] = std::move(*found);
     }
@@ -96,7 +102,8 @@ std::map<std::string, std::vector<Moments>> channel_moments(const Graph& graph) 
   return known;
 }
 
-size_t correct_biases_analytically(Graph& graph, const std::map<std::string, QuantTensor>& weights) {
+size_t correct_biases_analytically(Graph& graph,
+                                   const std::map<std::string, QuantTensor>& weights) {
   const auto moments = channel_moments(graph);
   size_t layers = 0;
   for (const Node& node : graph.nodes) {
@@ -104,11 +111,14 @@ size_t correct_biases_analytically(Graph& graph, const std::map<std::string, Qua
     if (!original || !graph.constant(node.input(2))) continue;
     const auto rounded = weights.find(node.inputs[1]);
     const auto input = moments.find(node.inputs[0]);
-    if (rounded == weights.end() || input == moments.end() || input->second.size() != original->inputs) continue;
+    if (rounded == weights.end() || input == moments.end() ||
+        input->second.size() != original->inputs)
+      continue;
     const auto values = dequantize_tensor(rounded->second).to_vector<double>();
     std::vector<double> shift(original->outputs, 0);
     for (size_t e = 0; e < values.size(); ++e)
-      shift[original->output_of(e)] += (values[e] - original->values[e]) * input->second[original->input_of(e)].mean;
+      shift[original->output_of(e)] +=
+          (values[e] - original->values[e]) * input->second[original->input_of(e)].mean;
     Tensor& tensor = graph.initializers.at(node.inputs[2]);
     auto bias = tensor.to_vector<double>();
     if (bias.size() != shift.size()) continue;

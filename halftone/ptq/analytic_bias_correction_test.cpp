@@ -27,12 +27,15 @@ TEST(ClippedNormal, AgreesWithAMillionSamples) {
   Rng rng(11);
   std::vector<double> normal(1'000'000);
   for (double& z : normal) z = gaussian(rng);
-  // Moved to the distribution's own mean and deviation: the error of a plain sample would be as large as the tolerance.
+  // Moved to the distribution's own mean and deviation: the error of a plain sample would be as
+  // large as the tolerance.
   double sum = 0, squares = 0;
   for (double z : normal) sum += z, squares += z * z;
   const double mean = sum / 1e6, deviation = std::sqrt(squares / 1e6 - mean * mean);
   for (double& z : normal) z = (z - mean) / deviation;
-  struct Case { double mean, deviation, low, high; };
+  struct Case {
+    double mean, deviation, low, high;
+  };
   for (const Case& c : {Case{0.5, 1, 0, kNoLimit}, Case{-1, 0.7, 0, kNoLimit}, Case{0.5, 0.8, 0, 1},
                         Case{-0.2, 0.5, -1, 0.3}, Case{0.3, 0, 0, 1}}) {
     double first = 0, second = 0;
@@ -50,7 +53,11 @@ TEST(ClippedNormal, AgreesWithAMillionSamples) {
 TEST(ChannelMoments, FollowAddPoolingAndPadding) {
   LayerChain chain({Dim::of(2), Dim::of(3), Dim::of(6), Dim::of(6)});
   chain.constant("pads", Tensor::of<int64_t>({8}, {0, 1, 0, 0, 0, 2, 0, 0}));
-  chain.conv("a", {2, 3, 1, 1}).then("Relu").conv("b", {2, 2, 1, 1}).then("Add", {"a.Relu"}).then("Pad", {"pads"});
+  chain.conv("a", {2, 3, 1, 1})
+      .then("Relu")
+      .conv("b", {2, 2, 1, 1})
+      .then("Add", {"a.Relu"})
+      .then("Pad", {"pads"});
   Graph graph = chain.then("GlobalAveragePool").then("Flatten").graph();
   graph.statistics["a"] = {{0.5, 5}, {1, 2}};
   graph.statistics["b"] = {{-1, 2}, {3, 1}};
@@ -66,10 +73,12 @@ TEST(ChannelMoments, FollowAddPoolingAndPadding) {
 }
 
 TEST(AnalyticBiasCorrection, RemovesAPlantedShift) {
-  // "a" passes each channel of x ~ N(0, 1) on as N(beta, gamma^2); the codes of "b" are all too large by up to half a step.
+  // "a" passes each channel of x ~ N(0, 1) on as N(beta, gamma^2); the codes of "b" are all too
+  // large by up to half a step.
   const Shape shape{1, 4, 100, 100};
   LayerChain chain({Dim::of(1), Dim::of(4), Dim::of(100), Dim::of(100)});
-  Graph graph = chain.conv("a", {4, 1, 1, 1}, {.groups = 4}).then("Relu").conv("b", {3, 4, 1, 1}).graph();
+  Graph graph =
+      chain.conv("a", {4, 1, 1, 1}, {.groups = 4}).then("Relu").conv("b", {3, 4, 1, 1}).graph();
   const std::vector<double> beta{0.5, -0.3, 1, 0}, gamma{1, 0.5, -2, 0.1};
   graph.initializers["a.weight"] = Tensor::from_doubles(DType::kFloat, {4, 1, 1, 1}, gamma);
   graph.initializers["a.bias"] = Tensor::from_doubles(DType::kFloat, {4}, beta);
@@ -101,7 +110,8 @@ TEST(AnalyticBiasCorrection, RemovesAPlantedShift) {
     EXPECT_GT(std::abs(before[c] - wanted[c]), 0.1) << "no shift was planted";
     EXPECT_NEAR(after[c], wanted[c], 0.03 * std::abs(before[c] - wanted[c]));
   }
-  EXPECT_EQ(corrected.initializers.at("a.bias"), graph.initializers.at("a.bias")) << "nothing is known of the image";
+  EXPECT_EQ(corrected.initializers.at("a.bias"), graph.initializers.at("a.bias"))
+      << "nothing is known of the image";
 }
 
 }  // namespace

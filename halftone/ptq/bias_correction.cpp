@@ -28,13 +28,16 @@ struct RoundedLayer {
 };
 
 // By the value that each reads.
-std::multimap<std::string, RoundedLayer> rounded_layers(const Graph& graph, const std::map<std::string, QuantTensor>& weights) {
+std::multimap<std::string, RoundedLayer> rounded_layers(
+    const Graph& graph, const std::map<std::string, QuantTensor>& weights) {
   std::multimap<std::string, RoundedLayer> layers;
   for (const Node& node : graph.nodes) {
     const bool is_layer = node.op_type == "Conv" || node.op_type == "Gemm";
     if (!is_layer || !weights.contains(node.inputs[1]) || !graph.constant(node.input(2))) continue;
     const at::Tensor original = to_torch(graph.initializers.at(node.inputs[1]));
-    layers.emplace(node.inputs[0], RoundedLayer{&node, to_torch(dequantize_tensor(weights.at(node.inputs[1]))) - original});
+    layers.emplace(
+        node.inputs[0],
+        RoundedLayer{&node, to_torch(dequantize_tensor(weights.at(node.inputs[1]))) - original});
   }
   return layers;
 }
@@ -63,12 +66,14 @@ void give_biases(Graph& graph) {
     const int64_t channels = weight->shape().at(static_cast<size_t>(axis));
     node.inputs.resize(3);
     node.inputs[2] = graph.unique_name(node.inputs[1] + "_bias");
-    graph.initializers[node.inputs[2]] = Tensor::of<float>({channels}, std::vector<float>(static_cast<size_t>(channels)));
+    graph.initializers[node.inputs[2]] =
+        Tensor::of<float>({channels}, std::vector<float>(static_cast<size_t>(channels)));
   }
 }
 
-Graph correct_biases(const Network& network, const std::map<std::string, QuantTensor>& weights, const Dataset& data,
-                     const std::vector<size_t>& samples, const LoadOptions& how, const Run& run) {
+Graph correct_biases(const Network& network, const std::map<std::string, QuantTensor>& weights,
+                     const Dataset& data, const std::vector<size_t>& samples,
+                     const LoadOptions& how, const Run& run) {
   Graph graph = network.graph();
   const auto layers = rounded_layers(graph, weights);
   using Sums = std::map<std::string, at::Tensor>;  // over samples, of each channel, by bias
@@ -78,7 +83,8 @@ Graph correct_biases(const Network& network, const std::map<std::string, QuantTe
     auto add_layers = [&](const std::string& name, const at::Tensor& value) {
       const auto [first, last] = layers.equal_range(name);
       for (auto layer = first; layer != last; ++layer)
-        sums[layer->second.node->inputs[2]] = mean_shift(layer->second, real_values(value, batch, how.batch)) * batch.count;
+        sums[layer->second.node->inputs[2]] =
+            mean_shift(layer->second, real_values(value, batch, how.batch)) * batch.count;
     };
     network.run(network_inputs(network, batch), {.observe = add_layers});
     return sums;
@@ -90,7 +96,8 @@ Graph correct_biases(const Network& network, const std::map<std::string, QuantTe
       [&](size_t b, const Batch& batch) { return std::pair(shifts_of(b, batch), batch.count); },
       [&](const std::pair<Sums, size_t>& found) {
         count += found.second;
-        for (const auto& [name, sum] : found.first) total[name] = total.contains(name) ? total.at(name) + sum : sum;
+        for (const auto& [name, sum] : found.first)
+          total[name] = total.contains(name) ? total.at(name) + sum : sum;
       });
   for (const auto& [name, sum] : total) {
     Tensor& bias = graph.initializers.at(name);

@@ -1,4 +1,5 @@
-// Rounding shifts the mean of a layer's output; the bias takes the shift back. Here the empirical form, from data.
+// Rounding shifts the mean of a layer's output; the bias takes the shift back. Here the empirical
+// form, from data.
 #pragma once
 
 #include <map>
@@ -21,16 +22,20 @@ enum class BiasCorrection {
 // "none", "empirical", "analytic"; throws UsageError for every other name.
 BiasCorrection bias_correction_named(const std::string& name);
 
-// Adds a bias of zeros to every Conv and Gemm with a constant weight and no bias, so that it can be corrected.
+// Adds a bias of zeros to every Conv and Gemm with a constant weight and no bias, so that it can be
+// corrected.
 void give_biases(Graph& graph);
 
-// b_c <- b_c - E[(W_q - W) * x]_c for each output channel c of every Conv and Gemm with a constant bias whose weight is in
-// `weights`, by name (Nagel et al. 2019, arXiv 1906.04721, section 4.2). x is the layer's input in the float network, E the mean
-// over `samples` and positions. Returns the graph of `network` with corrected biases. Does not depend on run.threads.
+// b_c <- b_c - E[(W_q - W) * x]_c for each output channel c of every Conv and Gemm with a constant
+// bias whose weight is in `weights`, by name (Nagel et al. 2019, arXiv 1906.04721, section 4.2). x
+// is the layer's input in the float network, E the mean over `samples` and positions. Returns the
+// graph of `network` with corrected biases. Does not depend on run.threads.
 //
-// x is not what the quantized layers before give: below 8 bits the noise that they add raises the mean behind every ReLU, and
-// taking that back from channels that are seldom active leaves less and less of the signal (docs/results/ptq.md).
-Graph correct_biases(const Network& network, const std::map<std::string, QuantTensor>& weights, const Dataset& data,
-                     const std::vector<size_t>& samples, const LoadOptions& how, const Run& run);
+// x is not what the quantized layers before give: below 8 bits the noise that they add raises the
+// mean behind every ReLU, and taking that back from channels that are seldom active leaves less and
+// less of the signal (docs/results/ptq.md).
+Graph correct_biases(const Network& network, const std::map<std::string, QuantTensor>& weights,
+                     const Dataset& data, const std::vector<size_t>& samples,
+                     const LoadOptions& how, const Run& run);
 
 }  // namespace halftone

@@ -36,22 +36,26 @@ std::set<std::string> observed_sites(const Placement& placement) {
 
 at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows) {
   const bool is_batched = value.dim() > 0 && value.size(0) == static_cast<int64_t>(rows);
-  const at::Tensor real = is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
+  const at::Tensor real =
+      is_batched ? value.narrow(0, 0, static_cast<int64_t>(batch.count)) : value;
   return dense(real.to(at::kFloat));
 }
 
-std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch, size_t batch_rows) {
+std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch,
+                                          size_t batch_rows) {
   const at::Tensor real = real_values(value, batch, batch_rows).contiguous();
   const auto values = values_of(real);
   const size_t width = values.size() / batch.count;
   std::vector<std::vector<float>> rows;
   for (size_t row = 0; row < batch.count; ++row)
-    rows.emplace_back(values.begin() + static_cast<int64_t>(row * width), values.begin() + static_cast<int64_t>((row + 1) * width));
+    rows.emplace_back(values.begin() + static_cast<int64_t>(row * width),
+                      values.begin() + static_cast<int64_t>((row + 1) * width));
   return rows;
 }
 
-Calibration calibrate(const Network& network, const Placement& placement, const std::string& observer,
-                      const Dataset& data, const LoadOptions& how, const Run& run) {
+Calibration calibrate(const Network& network, const Placement& placement,
+                      const std::string& observer, const Dataset& data, const LoadOptions& how,
+                      const Run& run) {
   const auto& kind = Registry<ObserverKind>::get(observer);
   const auto sites = observed_sites(placement);
   const std::string first_output = network.graph().outputs.at(0).name;
@@ -66,11 +70,13 @@ Calibration calibrate(const Network& network, const Placement& placement, const 
       const MinMax extremes = min_max(values_of(rows));
       if (!extremes.all_finite)
         throw Error("calibrating: '", name, "' is NaN or infinite for a sample of '",
-                    data.name(found.batch.indices.front()), "' .. '", data.name(found.batch.indices.back()), "'");
+                    data.name(found.batch.indices.front()), "' .. '",
+                    data.name(found.batch.indices.back()), "'");
       auto& seen = found.observers[name] = kind.make();
       seen->observe(values_of(rows), extremes);
     };
-    const TensorMap outputs = network.run(network_inputs(network, found.batch), {.observe = observe});
+    const TensorMap outputs =
+        network.run(network_inputs(network, found.batch), {.observe = observe});
     found.outputs = real_rows(outputs.at(first_output), found.batch, how.batch);
     found.batch.inputs.clear();
     return found;
@@ -78,16 +84,20 @@ Calibration calibrate(const Network& network, const Placement& placement, const 
 
   Calibration result;
   std::vector<std::string> broken;
-  over_batches<BatchFindings>(data, all_samples(data), how, run, "calibrating", compute, [&](BatchFindings found) {
-    for (auto& [name, seen] : found.observers) {
-      auto& total = result.observers[name];
-      if (total) total->merge(*seen);
-      else total = std::move(seen);
-    }
-    std::ranges::move(found.outputs, std::back_inserter(result.outputs));
-    result.samples.insert(result.samples.end(), found.batch.indices.begin(), found.batch.indices.end());
-    broken.insert(broken.end(), found.batch.broken.begin(), found.batch.broken.end());
-  });
+  over_batches<BatchFindings>(
+      data, all_samples(data), how, run, "calibrating", compute, [&](BatchFindings found) {
+        for (auto& [name, seen] : found.observers) {
+          auto& total = result.observers[name];
+          if (total)
+            total->merge(*seen);
+          else
+            total = std::move(seen);
+        }
+        std::ranges::move(found.outputs, std::back_inserter(result.outputs));
+        result.samples.insert(result.samples.end(), found.batch.indices.begin(),
+                              found.batch.indices.end());
+        broken.insert(broken.end(), found.batch.broken.begin(), found.batch.broken.end());
+      });
   report_broken(broken, data.size(), run);
   return result;
 }

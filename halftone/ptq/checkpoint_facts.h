@@ -11,10 +11,11 @@
 namespace halftone {
 
 // What a result depends on, by name. model: the float network that is quantized.
-std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data, const QuantizeOptions& options,
-                                                    const Run& run);
+std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data,
+                                                    const QuantizeOptions& options, const Run& run);
 
-// Float outputs tell preprocessing and the samples' content, which facts cannot. Throws Error where the checkpoint has others.
+// Float outputs tell preprocessing and the samples' content, which facts cannot. Throws Error where
+// the checkpoint has others.
 void require_same_outputs(const Checkpoint& checkpoint, const Calibration& calibration);
 
 }  // namespace halftone

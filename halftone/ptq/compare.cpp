@@ -17,7 +17,8 @@ namespace {
 
 Energies energies_of(const at::Tensor& x, const at::Tensor& y) {
   at::Tensor original = dense(x.to(at::kFloat)), other = dense(y.to(at::kFloat));
-  if (original.strides() != other.strides()) original = original.contiguous(), other = other.contiguous();
+  if (original.strides() != other.strides())
+    original = original.contiguous(), other = other.contiguous();
   auto values = [](const at::Tensor& tensor) {
     return std::span(tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel()));
   };
@@ -29,8 +30,9 @@ Energies energies_of(const at::Tensor& x, const at::Tensor& y) {
 }  // namespace
 
 Comparison compare_networks(const Network& original, const Network& quantized,
-                            const std::map<std::string, std::string>& quantized_names, const Dataset& data,
-                            const std::vector<size_t>& samples, size_t site_samples, const LoadOptions& how, const Run& run) {
+                            const std::map<std::string, std::string>& quantized_names,
+                            const Dataset& data, const std::vector<size_t>& samples,
+                            size_t site_samples, const LoadOptions& how, const Run& run) {
   NetworkRun capture;
   std::map<std::string, std::string> original_names;
   for (const auto& [name, other] : quantized_names) {
@@ -57,14 +59,17 @@ Comparison compare_networks(const Network& original, const Network& quantized,
   };
 
   Comparison total;
-  over_batches<Comparison>(data, samples, how, run, "checking the quantized network", compute, [&](Comparison found) {
-    std::ranges::move(found.outputs, std::back_inserter(total.outputs));
-    for (const auto& [name, energies] : found.sites) total.sites[name] += energies;
-  });
+  over_batches<Comparison>(data, samples, how, run, "checking the quantized network", compute,
+                           [&](Comparison found) {
+                             std::ranges::move(found.outputs, std::back_inserter(total.outputs));
+                             for (const auto& [name, energies] : found.sites)
+                               total.sites[name] += energies;
+                           });
   return total;
 }
 
-std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data, const std::vector<size_t>& samples,
+std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data,
+                                           const std::vector<size_t>& samples,
                                            const LoadOptions& how, const Run& run) {
   return compare_networks(network, network, {}, data, samples, 0, how, run).outputs;
 }

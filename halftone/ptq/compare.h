@@ -14,20 +14,22 @@
 namespace halftone {
 
 struct Comparison {
-  std::vector<std::vector<float>> outputs;  // the quantized network's first output for each sample, in their order
-  std::map<std::string, Energies> sites;    // of values by name
+  std::vector<std::vector<float>>
+      outputs;  // the quantized network's first output for each sample, in their order
+  std::map<std::string, Energies> sites;  // of values by name
 };
 
-// Runs the quantized network over `samples`; over the first `site_samples` of them (rounded up to whole batches) the original
-// one too, and compares the values that both name. quantized_names: the quantized network's name of each value to be compared.
-// Does not depend on run.threads.
+// Runs the quantized network over `samples`; over the first `site_samples` of them (rounded up to
+// whole batches) the original one too, and compares the values that both name. quantized_names: the
+// quantized network's name of each value to be compared. Does not depend on run.threads.
 Comparison compare_networks(const Network& original, const Network& quantized,
-                            const std::map<std::string, std::string>& quantized_names, const Dataset& data,
-                            const std::vector<size_t>& samples, size_t site_samples, const LoadOptions& how,
-                            const Run& run);
+                            const std::map<std::string, std::string>& quantized_names,
+                            const Dataset& data, const std::vector<size_t>& samples,
+                            size_t site_samples, const LoadOptions& how, const Run& run);
 
 // The first output of each sample.
-std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data, const std::vector<size_t>& samples,
+std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data,
+                                           const std::vector<size_t>& samples,
                                            const LoadOptions& how, const Run& run);
 
 }  // namespace halftone

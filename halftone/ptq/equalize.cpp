@@ -22,8 +22,10 @@ struct Edge {
 };
 
 // The pair as an edge; nullopt where a Clip stands between and nothing is known of what reaches it.
-std::optional<Edge> edge_of(const Graph& graph, const LayerPair& pair, size_t channels, const ChannelMaxima& seen) {
-  Edge edge{pair, std::vector<double>(channels, 1), std::vector<double>(channels, 1 / kLargestFactor),
+std::optional<Edge> edge_of(const Graph& graph, const LayerPair& pair, size_t channels,
+                            const ChannelMaxima& seen) {
+  Edge edge{pair, std::vector<double>(channels, 1),
+            std::vector<double>(channels, 1 / kLargestFactor),
             std::vector<double>(channels, kLargestFactor)};
   if (!pair.limit) return edge;
   const auto maxima = seen.find(graph.nodes[pair.first].outputs[0]);
@@ -53,7 +55,8 @@ class Equalizer {
   size_t run() {
     for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
       double change = 0;
-      for (const auto& [edge, next] : groups_) change = std::max(change, next ? settle_triple(*edge, *next) : settle_pair(*edge));
+      for (const auto& [edge, next] : groups_)
+        change = std::max(change, next ? settle_triple(*edge, *next) : settle_pair(*edge));
       if (change < kSettled) break;
     }
     write_back();
@@ -73,14 +76,16 @@ class Equalizer {
     for (Edge& edge : edges_) {
       if (taken.contains(&edge)) continue;
       const auto next = edge_behind.find(edge.pair.second);
-      const bool is_triple = layers_.at(edge.pair.second).is_depthwise() && next != edge_behind.end() && !taken.contains(next->second);
+      const bool is_triple = layers_.at(edge.pair.second).is_depthwise() &&
+                             next != edge_behind.end() && !taken.contains(next->second);
       groups_.push_back({&edge, is_triple ? next->second : nullptr});
       if (is_triple) taken.insert(next->second);
     }
   }
 
   // The largest magnitude of each channel, as `channel_of` an element tells it.
-  static std::vector<double> ranges(const LayerWeight& weight, size_t channels, size_t (LayerWeight::*channel_of)(size_t) const) {
+  static std::vector<double> ranges(const LayerWeight& weight, size_t channels,
+                                    size_t (LayerWeight::*channel_of)(size_t) const) {
     std::vector<double> result(channels, 0);
     for (size_t e = 0; e < weight.values.size(); ++e) {
       double& range = result[(weight.*channel_of)(e)];
@@ -101,7 +106,8 @@ class Equalizer {
 
   // s as far as the edge allows it for the channel.
   static double allowed(const Edge& edge, size_t channel, double s) {
-    return std::clamp(edge.factor[channel] * s, edge.lowest[channel], edge.highest[channel]) / edge.factor[channel];
+    return std::clamp(edge.factor[channel] * s, edge.lowest[channel], edge.highest[channel]) /
+           edge.factor[channel];
   }
 
   // Both return the largest |s - 1|.
@@ -114,7 +120,8 @@ class Equalizer {
   }
 
   double settle_triple(Edge& edge, Edge& next) {
-    const auto r1 = output_ranges(edge.pair.first), r2 = output_ranges(edge.pair.second), r3 = input_ranges(next.pair.second);
+    const auto r1 = output_ranges(edge.pair.first), r2 = output_ranges(edge.pair.second),
+               r3 = input_ranges(next.pair.second);
     std::vector<double> s12(r1.size(), 1), s23(r1.size(), 1);
     for (size_t c = 0; c < s12.size(); ++c) {
       if (r1[c] <= 0 || r2[c] <= 0 || r3[c] <= 0) continue;

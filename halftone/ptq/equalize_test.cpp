@@ -23,7 +23,8 @@ void expect_same_function(const Graph& a, const Graph& b) {
     float largest = 0;
     for (float y : before) largest = std::max(largest, std::abs(y));
     ASSERT_GT(largest, 0) << "a network that gives zeros tells nothing";
-    for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-4f * largest) << "seed " << seed;
+    for (size_t i = 0; i < before.size(); ++i)
+      EXPECT_NEAR(before[i], after[i], 1e-4f * largest) << "seed " << seed;
   }
 }
 
@@ -55,7 +56,8 @@ void expect_equalized(const Graph& original, const std::string& first, const std
   equalize(again);
   for (const auto& [name, tensor] : graph.initializers) {
     const auto x = tensor.to_vector<float>(), y = again.initializers.at(name).to_vector<float>();
-    for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], 1e-5f * std::abs(x[i])) << name << ": not idempotent";
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_NEAR(x[i], y[i], 1e-5f * std::abs(x[i])) << name << ": not idempotent";
   }
 }
 
@@ -63,21 +65,30 @@ TEST(Equalize, PairsThroughEveryHomogeneousActivation) {
   for (const std::string activation : {"", "Relu", "LeakyRelu", "PRelu"}) {
     SCOPED_TRACE(activation);
     LayerChain chain(kImage);
-    chain.constant("slope", random_tensor({8, 1, 1}, 9, 0, 1)).conv("a", {8, 3, 3, 3}, {.padding = 1});
-    if (activation == "PRelu") chain.then(activation, {"slope"});
-    else if (!activation.empty()) chain.then(activation);
+    chain.constant("slope", random_tensor({8, 1, 1}, 9, 0, 1))
+        .conv("a", {8, 3, 3, 3}, {.padding = 1});
+    if (activation == "PRelu")
+      chain.then(activation, {"slope"});
+    else if (!activation.empty())
+      chain.then(activation);
     expect_equalized(chain.conv("b", {5, 8, 3, 3}, {.padding = 1}).graph(), "a", "b");
   }
 }
 
 TEST(Equalize, PairsOfGroupsAndOfGemmEitherWay) {
   LayerChain second(kImage), first(kImage);
-  expect_equalized(second.conv("a", {8, 3, 1, 1}).then("Relu").conv("b", {12, 2, 3, 3}, {.groups = 4}).graph(), "a", "b");
-  expect_equalized(first.conv("a", {6, 1, 3, 3}, {.groups = 3}).then("Relu").conv("b", {4, 6, 1, 1}).graph(), "a", "b");
+  expect_equalized(
+      second.conv("a", {8, 3, 1, 1}).then("Relu").conv("b", {12, 2, 3, 3}, {.groups = 4}).graph(),
+      "a", "b");
+  expect_equalized(
+      first.conv("a", {6, 1, 3, 3}, {.groups = 3}).then("Relu").conv("b", {4, 6, 1, 1}).graph(),
+      "a", "b");
   for (int64_t a : {0, 1}) {
     for (int64_t b : {0, 1}) {
       LayerChain chain(kRow);
-      chain.gemm("a", a ? Shape{9, 6} : Shape{6, 9}, a).then("Relu").gemm("b", b ? Shape{5, 9} : Shape{9, 5}, b);
+      chain.gemm("a", a ? Shape{9, 6} : Shape{6, 9}, a)
+          .then("Relu")
+          .gemm("b", b ? Shape{5, 9} : Shape{9, 5}, b);
       expect_equalized(chain.graph(), "a", "b");
     }
   }
@@ -85,7 +96,10 @@ TEST(Equalize, PairsOfGroupsAndOfGemmEitherWay) {
 
 TEST(Equalize, TripleAroundADepthwiseLayer) {
   LayerChain chain(kImage);
-  chain.conv("expand", {16, 3, 1, 1}).then("Relu").conv("depthwise", {16, 1, 3, 3}, {.groups = 16, .padding = 1}).then("Relu");
+  chain.conv("expand", {16, 3, 1, 1})
+      .then("Relu")
+      .conv("depthwise", {16, 1, 3, 3}, {.groups = 16, .padding = 1})
+      .then("Relu");
   const Graph original = chain.conv("project", {6, 16, 1, 1}).graph();
   Graph graph = original;
   EXPECT_EQ(equalize(graph), 2u);
@@ -97,14 +111,20 @@ TEST(Equalize, TripleAroundADepthwiseLayer) {
 
 TEST(Equalize, LongChainsSettle) {
   LayerChain chain(kImage);
-  chain.conv("a", {8, 3, 1, 1}).then("Relu").conv("b", {8, 8, 1, 1}).then("Relu").conv("c", {8, 8, 1, 1}).then("Relu");
+  chain.conv("a", {8, 3, 1, 1})
+      .then("Relu")
+      .conv("b", {8, 8, 1, 1})
+      .then("Relu")
+      .conv("c", {8, 8, 1, 1})
+      .then("Relu");
   const Graph original = chain.conv("d", {8, 8, 1, 1}).graph();
   Graph graph = original;
   EXPECT_EQ(equalize(graph), 3u);
   expect_same_function(original, graph);
   const char* layers[] = {"a", "b", "c", "d"};
   for (int i = 0; i < 3; ++i) {
-    const auto r1 = ranges(graph, layers[i], Side::kOutput), r2 = ranges(graph, layers[i + 1], Side::kInput);
+    const auto r1 = ranges(graph, layers[i], Side::kOutput),
+               r2 = ranges(graph, layers[i + 1], Side::kInput);
     for (size_t c = 0; c < r1.size(); ++c) EXPECT_NEAR(r1[c] / r2[c], 1, 0.01);
   }
 }
@@ -126,14 +146,23 @@ TEST(Equalize, ZeroRangesStayAndFactorsAreLimited) {
 TEST(Equalize, LeavesWhatIsNoPair) {
   // "a" is read twice: by "b" and by the residual addition.
   LayerChain with_add(kImage);
-  with_add.conv("a", {8, 3, 1, 1}).then("Relu").conv("b", {8, 8, 1, 1}).then("Add", {"a.Relu"}).conv("c", {4, 8, 1, 1});
+  with_add.conv("a", {8, 3, 1, 1})
+      .then("Relu")
+      .conv("b", {8, 8, 1, 1})
+      .then("Add", {"a.Relu"})
+      .conv("c", {4, 8, 1, 1});
   Graph residual = with_add.graph();
   const Graph original = residual;
   EXPECT_EQ(equalize(residual), 0u);
-  for (const auto& [name, tensor] : original.initializers) EXPECT_EQ(tensor, residual.initializers.at(name)) << name;
+  for (const auto& [name, tensor] : original.initializers)
+    EXPECT_EQ(tensor, residual.initializers.at(name)) << name;
 
   LayerChain twice(kImage);
-  twice.conv("a", {8, 3, 1, 1}).then("Relu").conv("b", {8, 8, 1, 1}).then("Relu").conv("c", {8, 8, 1, 1});
+  twice.conv("a", {8, 3, 1, 1})
+      .then("Relu")
+      .conv("b", {8, 8, 1, 1})
+      .then("Relu")
+      .conv("c", {8, 8, 1, 1});
   Graph shared = twice.graph();
   for (Node& node : shared.nodes)
     if (node.name == "c") node.inputs[1] = "b.weight";
@@ -141,7 +170,8 @@ TEST(Equalize, LeavesWhatIsNoPair) {
 }
 
 TEST(Equalize, ClipStaysAndLimitsTheScaling) {
-  const Graph original = LayerChain(kImage).conv("a", {8, 3, 3, 3}).clip(0.5f).conv("b", {5, 8, 1, 1}).graph();
+  const Graph original =
+      LayerChain(kImage).conv("a", {8, 3, 3, 3}).clip(0.5f).conv("b", {5, 8, 1, 1}).graph();
   Graph untouched = original;
   EXPECT_EQ(equalize(untouched), 0u) << "nothing is known of what reaches the clip";
 
@@ -150,7 +180,8 @@ TEST(Equalize, ClipStaysAndLimitsTheScaling) {
   auto maxima_of = [](const Graph& graph, uint64_t seed) {
     const auto values = output_of(graph, random_tensor({2, 3, 7, 7}, seed));
     std::vector<float> result(8, -1e9f);
-    for (size_t i = 0; i < values.size(); ++i) result[i / 25 % 8] = std::max(result[i / 25 % 8], values[i]);
+    for (size_t i = 0; i < values.size(); ++i)
+      result[i / 25 % 8] = std::max(result[i / 25 % 8], values[i]);
     return result;
   };
   ChannelMaxima seen{{"a", std::vector<float>(8, 0)}};
@@ -169,7 +200,8 @@ TEST(Equalize, ClipStaysAndLimitsTheScaling) {
   const auto r1 = ranges(original, "a", Side::kOutput), r2 = ranges(graph, "a", Side::kOutput);
   for (size_t c = 0; c < 8; ++c) {
     if (seen["a"][c] < 0.5f) continue;
-    EXPECT_FLOAT_EQ(static_cast<float>(r1[c]), static_cast<float>(r2[c])) << "a channel at the clip";
+    EXPECT_FLOAT_EQ(static_cast<float>(r1[c]), static_cast<float>(r2[c]))
+        << "a channel at the clip";
   }
 }
 
@@ -180,8 +212,10 @@ TEST(Equalize, ScalesStatisticsAlong) {
   equalize(graph);
   const auto after = graph.initializers.at("a.bias").to_vector<double>();
   for (size_t c = 0; c < 9; ++c) {
-    EXPECT_NEAR(graph.statistics["a"].mean[c], 2 * after[c] / before[c], 1e-5 * graph.statistics["a"].mean[c]);
-    EXPECT_NEAR(graph.statistics["a"].deviation[c], 3 * after[c] / before[c], 1e-5 * graph.statistics["a"].deviation[c]);
+    EXPECT_NEAR(graph.statistics["a"].mean[c], 2 * after[c] / before[c],
+                1e-5 * graph.statistics["a"].mean[c]);
+    EXPECT_NEAR(graph.statistics["a"].deviation[c], 3 * after[c] / before[c],
+                1e-5 * graph.statistics["a"].deviation[c]);
   }
 }
 

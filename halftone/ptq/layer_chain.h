@@ -1,4 +1,5 @@
-// Builds one layer behind the other, with random weights, for tests of what changes neighbouring layers.
+// Builds one layer behind the other, with random weights, for tests of what changes neighbouring
+// layers.
 //
 //   LayerChain chain({Dim::of(2), Dim::of(3), Dim::of(8), Dim::of(8)});
 //   chain.conv("a", {16, 3, 3, 3}).then("Relu").conv("b", {16, 1, 3, 3}, {.groups = 16});
@@ -30,24 +31,37 @@ struct ConvOptions {
 
 class LayerChain {
  public:
-  explicit LayerChain(SymbolicShape input) { graph_.inputs = {{"x", {DType::kFloat, std::move(input)}, {}}}; }
+  explicit LayerChain(SymbolicShape input) {
+    graph_.inputs = {{"x", {DType::kFloat, std::move(input)}, {}}};
+  }
 
-  // Channels of the weight differ by up to a factor of 1,000. Makes the value `name`, with the bias `name`.bias.
+  // Channels of the weight differ by up to a factor of 1,000. Makes the value `name`, with the bias
+  // `name`.bias.
   LayerChain& conv(const std::string& name, Shape shape, ConvOptions how = {}) {
     add_parameters(name, shape, shape[0], 0);
     const int64_t p = how.padding;
-    return append({.name = name, .op_type = "Conv", .inputs = {last_, name + ".weight", name + ".bias"}, .outputs = {name},
-                   .attributes = {{"group", how.groups}, {"pads", std::vector<int64_t>{p, p, p, p}}}});
+    return append(
+        {.name = name,
+         .op_type = "Conv",
+         .inputs = {last_, name + ".weight", name + ".bias"},
+         .outputs = {name},
+         .attributes = {{"group", how.groups}, {"pads", std::vector<int64_t>{p, p, p, p}}}});
   }
   // shape: [outputs, inputs] with transB 1, [inputs, outputs] with 0.
   LayerChain& gemm(const std::string& name, Shape shape, int64_t trans_b) {
     add_parameters(name, shape, shape[trans_b ? 0 : 1], trans_b ? 0 : 1);
-    return append({.name = name, .op_type = "Gemm", .inputs = {last_, name + ".weight", name + ".bias"}, .outputs = {name},
+    return append({.name = name,
+                   .op_type = "Gemm",
+                   .inputs = {last_, name + ".weight", name + ".bias"},
+                   .outputs = {name},
                    .attributes = {{"transB", trans_b}}});
   }
   LayerChain& then(const std::string& op, std::vector<std::string> more_inputs = {}) {
     more_inputs.insert(more_inputs.begin(), last_);
-    return append({.name = last_ + "." + op, .op_type = op, .inputs = more_inputs, .outputs = {last_ + "." + op}});
+    return append({.name = last_ + "." + op,
+                   .op_type = op,
+                   .inputs = more_inputs,
+                   .outputs = {last_ + "." + op}});
   }
   LayerChain& clip(float high) {
     graph_.initializers["low"] = Tensor::scalar<float>(0);
@@ -74,11 +88,13 @@ class LayerChain {
     return *this;
   }
   void add_parameters(const std::string& name, const Shape& shape, int64_t outputs, size_t axis) {
-    const Tensor weight = random_tensor(shape, ++seed_), spread = random_tensor({outputs}, ++seed_, -3, 0);
+    const Tensor weight = random_tensor(shape, ++seed_),
+                 spread = random_tensor({outputs}, ++seed_, -3, 0);
     auto values = weight.to_vector<float>();
     const auto exponents = spread.to_vector<float>();
     const auto inner = static_cast<size_t>(strides_of(shape)[axis]);
-    for (size_t i = 0; i < values.size(); ++i) values[i] *= std::pow(10.0f, exponents[i / inner % exponents.size()]);
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] *= std::pow(10.0f, exponents[i / inner % exponents.size()]);
     graph_.initializers[name + ".weight"] = Tensor::of<float>(shape, std::move(values));
     graph_.initializers[name + ".bias"] = random_tensor({outputs}, ++seed_, -0.2f, 0.2f);
   }
@@ -89,6 +105,8 @@ class LayerChain {
 };
 
 // The first output for the input x.
-inline std::vector<float> output_of(const Graph& graph, const Tensor& x) { return interpret(graph, {{"x", x}})[0].to_vector<float>(); }
+inline std::vector<float> output_of(const Graph& graph, const Tensor& x) {
+  return interpret(graph, {{"x", x}})[0].to_vector<float>();
+}
 
 }  // namespace halftone

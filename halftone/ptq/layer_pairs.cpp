@@ -9,11 +9,14 @@ namespace {
 // The weight of a layer that may be changed: nobody else reads it or its bias.
 std::optional<LayerWeight> own_weight(const Graph& graph, const Node& node, const Links& links) {
   const auto weight = LayerWeight::of(graph, node);
-  auto is_own = [&](const std::string& name) { return links.consumers(name).size() == 1 && !links.is_output(name); };
+  auto is_own = [&](const std::string& name) {
+    return links.consumers(name).size() == 1 && !links.is_output(name);
+  };
   if (!weight || !is_own(node.inputs[1]) || node.inputs[0] == node.inputs[1]) return std::nullopt;
   if (node.input(2).empty()) return weight;
   const Tensor* bias = graph.constant(node.inputs[2]);
-  if (!bias || bias->count() != static_cast<int64_t>(weight->outputs) || !is_own(node.inputs[2])) return std::nullopt;
+  if (!bias || bias->count() != static_cast<int64_t>(weight->outputs) || !is_own(node.inputs[2]))
+    return std::nullopt;
   return weight;
 }
 
@@ -54,7 +57,8 @@ std::vector<LayerPair> layer_pairs(const Graph& graph) {
     pair.second = static_cast<size_t>(next);
     const Node& reader = graph.nodes[pair.second];
     const auto second = own_weight(graph, reader, links);
-    if (second && reader.inputs[0] == value && second->inputs == first->outputs) pairs.push_back(pair);
+    if (second && reader.inputs[0] == value && second->inputs == first->outputs)
+      pairs.push_back(pair);
   }
   return pairs;
 }

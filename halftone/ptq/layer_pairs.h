@@ -1,5 +1,6 @@
-// Neighbouring layers whose channels can be rescaled or shifted against each other: the first one's output, through at most one
-// activation, is what the second one reads, and nobody else reads anything in between.
+// Neighbouring layers whose channels can be rescaled or shifted against each other: the first one's
+// output, through at most one activation, is what the second one reads, and nobody else reads
+// anything in between.
 //
 //   for (const LayerPair& pair : layer_pairs(graph)) ... graph.nodes[pair.first] ...
 #pragma once
@@ -19,8 +20,9 @@ struct LayerPair {
   std::optional<double> limit = {};       // of a Clip: its upper end
 };
 
-// In the order of the graph. No pair across a value with several readers, an output of the graph, Add, Concat or any other operator.
-// A layer whose weight or bias another node reads too is in no pair.
+// In the order of the graph. No pair across a value with several readers, an output of the graph,
+// Add, Concat or any other operator. A layer whose weight or bias another node reads too is in no
+// pair.
 std::vector<LayerPair> layer_pairs(const Graph& graph);
 
 }  // namespace halftone

@@ -4,10 +4,13 @@ namespace halftone {
 
 std::optional<LayerWeight> LayerWeight::of(const Graph& graph, const Node& node) {
   const bool is_conv = node.op_type == "Conv", is_gemm = node.op_type == "Gemm";
-  const Tensor* tensor = node.domain.empty() && (is_conv || is_gemm) ? graph.constant(node.input(1)) : nullptr;
-  if (!tensor || !is_floating(tensor->dtype()) || tensor->rank() < 2 || tensor->count() == 0) return std::nullopt;
+  const Tensor* tensor =
+      node.domain.empty() && (is_conv || is_gemm) ? graph.constant(node.input(1)) : nullptr;
+  if (!tensor || !is_floating(tensor->dtype()) || tensor->rank() < 2 || tensor->count() == 0)
+    return std::nullopt;
   if (is_gemm && (tensor->rank() != 2 || node.int_or("transA", 0) != 0)) return std::nullopt;
-  const auto first = static_cast<size_t>(tensor->shape()[0]), second = static_cast<size_t>(tensor->shape()[1]);
+  const auto first = static_cast<size_t>(tensor->shape()[0]),
+             second = static_cast<size_t>(tensor->shape()[1]);
   const auto groups = static_cast<size_t>(is_conv ? node.int_or("group", 1) : 1);
   if (groups == 0 || first % groups != 0) return std::nullopt;
 

@@ -8,12 +8,14 @@ using enum WeightScale;
 using enum BiasCorrection;
 using Unit = Reconstruction::Unit;
 
-HALFTONE_REGISTER(PtqMethod, "adaround", "Learns whether each weight rounds up or down, layer by layer",
+HALFTONE_REGISTER(PtqMethod, "adaround",
+                  "Learns whether each weight rounds up or down, layer by layer",
                   "Nagel et al. 2020, arXiv 2004.10568", "mse", kMinMax, kMse, kNone,
                   {{.unit = Unit::kLayer}});
 
 // Weights first, facing float activations, then the scales of activations: the authors' two phases.
-HALFTONE_REGISTER(PtqMethod, "brecq", "Learns rounding block by block, then the scales of activations",
+HALFTONE_REGISTER(PtqMethod, "brecq",
+                  "Learns rounding block by block, then the scales of activations",
                   "Li et al. 2021, arXiv 2102.05426", "mse", kMinMax, kMse, kNone,
                   {{.quantizes_activations = false, .skips_first = true},
                    {.learns_rounding = false,
@@ -23,9 +25,11 @@ HALFTONE_REGISTER(PtqMethod, "brecq", "Learns rounding block by block, then the 
                     .error_exponent = 2.4,
                     .iterations_share = 0.25}});
 
-HALFTONE_REGISTER(PtqMethod, "qdrop", "Learns rounding and scales together while activations drop their quantization at random",
-                  "Wei et al. 2022, arXiv 2203.05740", "mse", kMinMax, kMse, kNone,
-                  {{.learns_steps = true, .keep = 0.5f}});
+HALFTONE_REGISTER(
+    PtqMethod, "qdrop",
+    "Learns rounding and scales together while activations drop their quantization at random",
+    "Wei et al. 2022, arXiv 2203.05740", "mse", kMinMax, kMse, kNone,
+    {{.learns_steps = true, .keep = 0.5f}});
 
 }  // namespace
 }  // namespace halftone

@@ -22,9 +22,10 @@ Moments clipped_normal(double mean, double deviation, double low, double high) {
   const double inside = below(b) - below(a), under = below(a), over = below(-b);
   const double slope = density(a) - density(b);
   const double first = deviation * slope + mean * inside + part(low, under) + part(high, over);
-  const double second = mean * mean * inside + 2 * mean * deviation * slope +
-                        deviation * deviation * (inside + weighted_density(a) - weighted_density(b)) +
-                        part(low * low, under) + part(high * high, over);
+  const double second =
+      mean * mean * inside + 2 * mean * deviation * slope +
+      deviation * deviation * (inside + weighted_density(a) - weighted_density(b)) +
+      part(low * low, under) + part(high * high, over);
   return {first, std::max(0.0, second - first * first)};
 }
 

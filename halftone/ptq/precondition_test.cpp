@@ -14,7 +14,10 @@ namespace {
 class RandomImages : public Dataset {
  public:
   RandomImages() : Dataset({value()}, std::vector<int64_t>(40, -1), 0, "random images") {}
-  static Value value() { return {"x", {DType::kFloat, SymbolicShape{{-1, "batch"}, Dim::of(3), Dim::of(6), Dim::of(6)}}, {}}; }
+  static Value value() {
+    return {
+        "x", {DType::kFloat, SymbolicShape{{-1, "batch"}, Dim::of(3), Dim::of(6), Dim::of(6)}}, {}};
+  }
   std::string name(size_t i) const override { return "image " + std::to_string(i); }
   std::string describe() const override { return "40 random images"; }
 
@@ -42,7 +45,8 @@ TEST(Precondition, ClipMaximaAreThoseOfAllSamplesForAnyNumberOfThreads) {
   before_clip.outputs = {{"a", {DType::kFloat, {}}, {}}};
   std::vector<float> wanted(8, -1e9f);
   for (size_t sample = 0; sample < data.size(); ++sample) {
-    const auto values = output_of(before_clip, random_tensor({3, 6, 6}, 100 + sample).reshaped({1, 3, 6, 6}));
+    const auto values =
+        output_of(before_clip, random_tensor({3, 6, 6}, 100 + sample).reshaped({1, 3, 6, 6}));
     for (size_t i = 0; i < values.size(); ++i) wanted[i / 36] = std::max(wanted[i / 36], values[i]);
   }
   ASSERT_TRUE(one.contains("a"));

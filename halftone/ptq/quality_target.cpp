@@ -24,9 +24,12 @@ QualityTarget parse_quality_target(const std::string& text) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string unit(end, text.data() + text.size());
   if (code != std::errc() || number < 0 || !(unit.empty() || unit == "dB"))
-    throw UsageError("--max-drop ", text, ": give points of top-1, such as 0.5, or the least SQNR, such as 25dB");
-  if (unit.empty()) target.points = number;
-  else target.sqnr_db = number, target.ignores_labels = true;
+    throw UsageError("--max-drop ", text,
+                     ": give points of top-1, such as 0.5, or the least SQNR, such as 25dB");
+  if (unit.empty())
+    target.points = number;
+  else
+    target.sqnr_db = number, target.ignores_labels = true;
   return target;
 }
 

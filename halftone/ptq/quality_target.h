@@ -15,7 +15,8 @@ struct QualityTarget {
   double sqnr_db = 20;          // of the output at least, where there are none
   bool ignores_labels = false;  // judges by SQNR always
 
-  // Without validation data the drop is told by few samples: one that is above `points` by less than its standard error is met.
+  // Without validation data the drop is told by few samples: one that is above `points` by less
+  // than its standard error is met.
   bool is_met(const QuantizeReport& report) const;
   // Whether `a` is the better result.
   bool prefers(const QuantizeReport& a, const QuantizeReport& b) const;

@@ -41,14 +41,16 @@ TEST(QualityTarget, GoesBySqnrWithoutLabels) {
   report.sqnr_db = 19;
   EXPECT_FALSE((QualityTarget{.sqnr_db = 20}.is_met(report)));
   EXPECT_TRUE((QualityTarget{.sqnr_db = 19}.is_met(report)));
-  EXPECT_FALSE(parse_quality_target("30dB").is_met(report_of(90, 90, 0, 29))) << "asked for in decibels, whatever the labels say";
+  EXPECT_FALSE(parse_quality_target("30dB").is_met(report_of(90, 90, 0, 29)))
+      << "asked for in decibels, whatever the labels say";
 }
 
 TEST(QualityTarget, PrefersMoreRightAnswersThenLessNoise) {
   const QualityTarget target;
   EXPECT_TRUE(target.prefers(report_of(90, 89, 0, 5), report_of(90, 88, 0, 50)));
   EXPECT_TRUE(target.prefers(report_of(90, 89, 0, 6), report_of(90, 89, 0, 5)));
-  EXPECT_TRUE(parse_quality_target("20dB").prefers(report_of(90, 88, 0, 6), report_of(90, 89, 0, 5)));
+  EXPECT_TRUE(
+      parse_quality_target("20dB").prefers(report_of(90, 88, 0, 6), report_of(90, 89, 0, 5)));
 }
 
 }  // namespace

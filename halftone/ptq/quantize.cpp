@@ -56,13 +56,17 @@ Dequantized start_of(const Model& source, const QuantizeOptions& options) {
   if (options.requantize) return dequantize(float_model(model));
   Dequantized parts = dequantize(model);
   if (parts.quantization() == Quantization::kFully)
-    throw Error("the model is quantized already; give --requantize to start from its dequantized values, or --keep-quantization "
-                "to write the same numbers for another target");
+    throw Error(
+        "the model is quantized already; give --requantize to start from its dequantized values, "
+        "or --keep-quantization "
+        "to write the same numbers for another target");
   return parts;
 }
 
-// Adds what encodings tell. Tensors that the model never had are an error; those that folding took away are a warning.
-void add_encodings(const Encodings& encodings, const Model& source, const Run& run, Dequantized& parts) {
+// Adds what encodings tell. Tensors that the model never had are an error; those that folding took
+// away are a warning.
+void add_encodings(const Encodings& encodings, const Model& source, const Run& run,
+                   Dequantized& parts) {
   std::set<std::string> known, present;
   auto collect = [](const Graph& graph, std::set<std::string>& names) {
     for (const Value& input : graph.inputs) names.insert(input.name);
@@ -73,19 +77,22 @@ void add_encodings(const Encodings& encodings, const Model& source, const Run& r
   collect(parts.model.graph, present);
   size_t gone = 0;
   for (const auto& [name, encoding] : encodings) {
-    if (!known.contains(name)) throw Error("the encodings name '", name, "', which is no tensor of the model");
+    if (!known.contains(name))
+      throw Error("the encodings name '", name, "', which is no tensor of the model");
     if (!present.contains(name)) ++gone;
     if (encoding.is_float) parts.kept.insert(name);
   }
-  if (gone) run.warning(text(gone, " encodings are of tensors that folding took away, and are not used"));
+  if (gone)
+    run.warning(text(gone, " encodings are of tensors that folding took away, and are not used"));
   QuantizedSites fixed = fixed_sites(encodings, parts.model.graph);
   parts.sites.activations.merge(fixed.activations);
   parts.sites.weights.merge(fixed.weights);
 }
 
-// The placement under the plan: sites kept in float take their operators with them, until nothing changes. Sites that the model
-// has quantized already have the bits that they have.
-Placement settled_placement(const Dequantized& parts, const Profile& profile, const QuantizeOptions& options,
+// The placement under the plan: sites kept in float take their operators with them, until nothing
+// changes. Sites that the model has quantized already have the bits that they have.
+Placement settled_placement(const Dequantized& parts, const Profile& profile,
+                            const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs) {
   const Graph& graph = parts.model.graph;
   std::set<std::string> floats;  // by their spec
@@ -110,13 +117,16 @@ Placement settled_placement(const Dequantized& parts, const Profile& profile, co
   return placement;
 }
 
-// Parameters that the model has go before those found; what shares with an activation that has them takes them too.
-void keep_activations(const QuantizedSites& present, const Placement& placement, const Profile& profile,
-                      std::map<std::string, QuantParams>& activations) {
+// Parameters that the model has go before those found; what shares with an activation that has them
+// takes them too.
+void keep_activations(const QuantizedSites& present, const Placement& placement,
+                      const Profile& profile, std::map<std::string, QuantParams>& activations) {
   for (const Site& site : placement.sites)
     if (site.kind == SiteKind::kActivation && present.activations.contains(site.shares_with))
-      activations[site.name] = stored_in(profile, present.activations.at(site.shares_with), site.name);
-  for (const auto& [name, params] : present.activations) activations[name] = stored_in(profile, params, name);
+      activations[site.name] =
+          stored_in(profile, present.activations.at(site.shares_with), site.name);
+  for (const auto& [name, params] : present.activations)
+    activations[name] = stored_in(profile, params, name);
 }
 
 // What was found, and what explaining it takes.
@@ -129,32 +139,41 @@ struct Attempt {
 };
 
 // The data that the closing figures are of.
-Reference reference_of(const Graph& given, const Calibration& calibration, const Dataset& data, const QuantizeOptions& options,
-                       size_t count, const LoadOptions& how, const Run& run) {
+Reference reference_of(const Graph& given, const Calibration& calibration, const Dataset& data,
+                       const QuantizeOptions& options, size_t count, const LoadOptions& how,
+                       const Run& run) {
   if (options.validation) {
     const auto samples = all_samples(*options.validation);
-    return {*options.validation, samples, outputs_of(Network(given), *options.validation, samples, how, run)};
+    return {*options.validation, samples,
+            outputs_of(Network(given), *options.validation, samples, how, run)};
   }
   Reference reference{data, {}, {}};
-  for (size_t row : spread_out(evenly_spread(numbers_below(calibration.samples.size()), count), kSamplesForLayers)) {
+  for (size_t row : spread_out(evenly_spread(numbers_below(calibration.samples.size()), count),
+                               kSamplesForLayers)) {
     reference.samples.push_back(calibration.samples[row]);
     reference.outputs.push_back(calibration.outputs[row]);
   }
-  // Absorption and clips may have changed the function: what is reported is against the network as it was given.
-  if (options.equalize || options.absorb_bias) reference.outputs = outputs_of(Network(given), data, reference.samples, how, run);
+  // Absorption and clips may have changed the function: what is reported is against the network as
+  // it was given.
+  if (options.equalize || options.absorb_bias)
+    reference.outputs = outputs_of(Network(given), data, reference.samples, how, run);
   return reference;
 }
 
-BiasCorrection correction_of(const PtqMethod& method, const QuantizeOptions& options, bool is_float, const Run& run) {
+BiasCorrection correction_of(const PtqMethod& method, const QuantizeOptions& options, bool is_float,
+                             const Run& run) {
   const BiasCorrection correction = options.bias_correction.value_or(method.bias_correction);
   const bool is_asked = options.bias_correction && correction != BiasCorrection::kNone;
   if (!is_float) {
     if (options.equalize || options.absorb_bias || is_asked)
-      run.warning("the model has quantized parts, which must stay: --equalize, --absorb-bias and --bias-correction do nothing");
+      run.warning(
+          "the model has quantized parts, which must stay: --equalize, --absorb-bias and "
+          "--bias-correction do nothing");
     return BiasCorrection::kNone;
   }
   if (is_asked && !method.walks.empty())
-    run.warning(text("--bias-correction with ", method.name, ": learning has taken the shift back already; now it is taken twice"));
+    run.warning(text("--bias-correction with ", method.name,
+                     ": learning has taken the shift back already; now it is taken twice"));
   return correction;
 }
 
@@ -163,46 +182,58 @@ void require_finite_weights(const Graph& graph) {
     if (tensor.dtype() == DType::kFloat) require_finite(tensor.to_vector<float>(), name);
 }
 
-// Ranges and rounding, before anything is learned. What the model has already goes before what was found.
-QuantizedSites first_sites(const Dequantized& parts, const Placement& placement, const Calibration& calibration,
-                           const std::map<std::string, QuantSpec>& specs, const Profile& profile, const PtqMethod& method,
-                           bool full_range, int threads) {
+// Ranges and rounding, before anything is learned. What the model has already goes before what was
+// found.
+QuantizedSites first_sites(const Dequantized& parts, const Placement& placement,
+                           const Calibration& calibration,
+                           const std::map<std::string, QuantSpec>& specs, const Profile& profile,
+                           const PtqMethod& method, bool full_range, int threads) {
   QuantizedSites sites;
   sites.activations = activation_params(placement, calibration, specs, profile, threads);
   keep_activations(parts.sites, placement, profile, sites.activations);
-  sites.weights = quantize_weights(parts.model.graph, placement, sites.activations, specs, profile, method, full_range);
-  for (const auto& [name, weight] : parts.sites.weights) sites.weights.insert_or_assign(name, weight);
+  sites.weights = quantize_weights(parts.model.graph, placement, sites.activations, specs, profile,
+                                   method, full_range);
+  for (const auto& [name, weight] : parts.sites.weights)
+    sites.weights.insert_or_assign(name, weight);
   sites.biases = parts.sites.biases;
   return sites;
 }
 
-std::vector<UnitReport> learn(const Dequantized& parts, const Placement& placement, QuantizedSites& sites, const PtqMethod& method,
-                              ReconstructionOptions options, const Dataset& data, const std::vector<size_t>& samples,
-                              const LoadOptions& how, const Checkpoint& checkpoint, const Run& run) {
+std::vector<UnitReport> learn(const Dequantized& parts, const Placement& placement,
+                              QuantizedSites& sites, const PtqMethod& method,
+                              ReconstructionOptions options, const Dataset& data,
+                              const std::vector<size_t>& samples, const LoadOptions& how,
+                              const Checkpoint& checkpoint, const Run& run) {
   for (const auto& [name, params] : parts.sites.activations) options.frozen.insert(name);
   for (const auto& [name, weight] : parts.sites.weights) options.frozen.insert(name);
   if (!method.walks.empty() && samples.size() < kFewSamples)
-    run.warning(text(method.name, " learns from ", samples.size(), " samples; with less than ", kFewSamples,
-                     " it fits these samples more than the task"));
+    run.warning(text(method.name, " learns from ", samples.size(), " samples; with less than ",
+                     kFewSamples, " it fits these samples more than the task"));
   std::vector<UnitReport> units;
   for (size_t i = 0; i < method.walks.size(); ++i) {
-    const auto found = reconstruct(parts.model.graph, placement, sites, method.walks[i], options, data, samples, how, checkpoint,
-                                   text("walk-", i, "-unit"), run);
+    const auto found = reconstruct(parts.model.graph, placement, sites, method.walks[i], options,
+                                   data, samples, how, checkpoint, text("walk-", i, "-unit"), run);
     units.insert(units.end(), found.begin(), found.end());
   }
   return units;
 }
 
-void correct(Graph& graph, BiasCorrection correction, const Network& network, const QuantizedSites& sites, const Dataset& data,
-             const std::vector<size_t>& samples, const LoadOptions& how, const Run& run) {
+void correct(Graph& graph, BiasCorrection correction, const Network& network,
+             const QuantizedSites& sites, const Dataset& data, const std::vector<size_t>& samples,
+             const LoadOptions& how, const Run& run) {
   if (correction == BiasCorrection::kEmpirical)
-    graph = correct_biases(network, sites.weights, data, evenly_spread(samples, kCorrectionSamples), how, run);
-  if (correction == BiasCorrection::kAnalytic && correct_biases_analytically(graph, sites.weights) == 0)
-    run.warning("--bias-correction analytic: the model has no BatchNormalization that tells distributions; biases stay as they were");
+    graph = correct_biases(network, sites.weights, data, evenly_spread(samples, kCorrectionSamples),
+                           how, run);
+  if (correction == BiasCorrection::kAnalytic &&
+      correct_biases_analytically(graph, sites.weights) == 0)
+    run.warning(
+        "--bias-correction analytic: the model has no BatchNormalization that tells distributions; "
+        "biases stay as they were");
 }
 
 // One method, from model to model. most_compared: calibration samples for the report's figures.
-Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions& options, size_t most_compared, const Run& run) {
+Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions& options,
+                size_t most_compared, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   const auto& profile = Registry<Profile>::get(options.target);
   Dequantized parts = start_of(source, options);
@@ -211,20 +242,24 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   // Repairs change weights and biases, which must not be numbers that the model has already.
   const bool is_float = parts.quantization() == Quantization::kFloat;
   const BiasCorrection correction = correction_of(method, options, is_float, run);
-  if (options.activations == 32 && is_float && profile.has_narrow_products) untranspose_gemms(model.graph);
+  if (options.activations == 32 && is_float && profile.has_narrow_products)
+    untranspose_gemms(model.graph);
   const Graph given = model.graph;
   if (is_float) precondition(model.graph, data, options, run);
   if (correction != BiasCorrection::kNone) give_biases(model.graph);
   std::map<std::string, QuantSpec> specs;
   const Placement placement = settled_placement(parts, profile, options, specs);
   if (options.full_range && profile.eight_bit_weights.qmax < 127)
-    run.warning("--full-range: on CPUs without VNNI onnxruntime's default kernels saturate and lose accuracy");
+    run.warning(
+        "--full-range: on CPUs without VNNI onnxruntime's default kernels saturate and lose "
+        "accuracy");
   require_finite_weights(model.graph);  // before minutes of calibration
 
   Run kept = run;  // methods that learn nothing keep nothing
   if (method.walks.empty()) kept.checkpoint.clear();
   const bool is_kept = !kept.checkpoint.empty();
-  const Checkpoint checkpoint(kept, is_kept ? checkpoint_facts(model, data, options, run) : std::map<std::string, std::string>());
+  const Checkpoint checkpoint(kept, is_kept ? checkpoint_facts(model, data, options, run)
+                                            : std::map<std::string, std::string>());
 
   const Network network(model.graph);
   const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
@@ -232,10 +267,15 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   const Calibration calibration = calibrate(network, placement, observer, data, how, run);
   if (is_kept) require_same_outputs(checkpoint, calibration);
 
-  QuantizedSites sites = first_sites(parts, placement, calibration, specs, profile, method, options.full_range, run.threads);
-  auto units = learn(parts, placement, sites, method, options.reconstruction, data, calibration.samples, how, checkpoint, run);
+  QuantizedSites sites = first_sites(parts, placement, calibration, specs, profile, method,
+                                     options.full_range, run.threads);
+  auto units = learn(parts, placement, sites, method, options.reconstruction, data,
+                     calibration.samples, how, checkpoint, run);
   correct(model.graph, correction, network, sites, data, calibration.samples, how, run);
-  QuantizeResult result{write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}), sites, {}};
+  QuantizeResult result{
+      write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}),
+      sites,
+      {}};
   result.model.set_metadata("halftone.method", method.name);
   result.model.set_metadata("halftone.seed", std::to_string(run.seed));
 
@@ -245,28 +285,32 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   report.float_operators = float_operators_with_weights(model.graph, placement, sites);
   report.calibration_samples = calibration.samples.size();
   report.is_validated = options.validation != nullptr;
-  const Reference reference = reference_of(given, calibration, data, options, samples_to_compare(given, most_compared), how, run);
+  const Reference reference = reference_of(given, calibration, data, options,
+                                           samples_to_compare(given, most_compared), how, run);
   report_losses({network, placement, sites, result.model}, reference, how, run, report);
   const auto& samples = options.validation ? calibration.samples : reference.samples;
-  return {std::move(result), network.graph(), model.graph, placement, evenly_spread(samples, kExplainedSamples)};
+  return {std::move(result), network.graph(), model.graph, placement,
+          evenly_spread(samples, kExplainedSamples)};
 }
 
 std::string told(const RungReport& rung) {
   char accuracy[32] = "";
-  if (rung.top1_after) std::snprintf(accuracy, sizeof accuracy, "top-1 %.2f %%, ", *rung.top1_after);
+  if (rung.top1_after)
+    std::snprintf(accuracy, sizeof accuracy, "top-1 %.2f %%, ", *rung.top1_after);
   char sqnr[32];
   std::snprintf(sqnr, sizeof sqnr, "SQNR %.1f dB", rung.sqnr_db);
   return text("auto: ", rung.method, " gives ", accuracy, sqnr, rung.is_met ? "" : ", not enough");
 }
 
 // Methods from cheap to dear until one is good enough; the best of them.
-Attempt climb(const std::vector<std::string>& rungs, const Model& source, const Dataset& data, const QuantizeOptions& options,
-              const Run& run) {
+Attempt climb(const std::vector<std::string>& rungs, const Model& source, const Dataset& data,
+              const QuantizeOptions& options, const Run& run) {
   std::optional<Attempt> best;
   std::vector<RungReport> tried;
   for (const std::string& name : rungs) {
     if (best && run.is_time_up()) {
-      run.warning(text("auto: the time is up before ", name, "; the result is ", best->result.report.method, "'s"));
+      run.warning(text("auto: the time is up before ", name, "; the result is ",
+                       best->result.report.method, "'s"));
       break;
     }
     QuantizeOptions with = options;
@@ -286,15 +330,18 @@ Attempt climb(const std::vector<std::string>& rungs, const Model& source, const 
 
 }  // namespace
 
-QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options, const Run& run) {
+QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options,
+                        const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   Attempt found = method.rungs.empty() ? attempt(source, data, options, kMostCompared, run)
                                        : climb(method.rungs, source, data, options, run);
   QuantizeResult& result = found.result;
   if (options.explains) {
-    const LoadOptions how{.batch = batch_size_for(found.original), .skip_broken = options.skip_broken};
+    const LoadOptions how{.batch = batch_size_for(found.original),
+                          .skip_broken = options.skip_broken};
     result.report.culprits =
-        explain({found.original, found.placement, result.sites, found.corrected}, data, found.samples, how, run);
+        explain({found.original, found.placement, result.sites, found.corrected}, data,
+                found.samples, how, run);
   }
   if (Registry<Profile>::get(options.target).is_packed) result.model = pack(result.model);
   return std::move(result);

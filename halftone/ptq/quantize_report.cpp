@@ -13,7 +13,8 @@ namespace {
 constexpr size_t kSamplesForLayers = 16;
 
 // The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
-std::map<std::string, std::string> dequantized_names(const Placement& placement, const Graph& quantized) {
+std::map<std::string, std::string> dequantized_names(const Placement& placement,
+                                                     const Graph& quantized) {
   std::map<std::string, std::string> codes_of, result;
   std::map<std::string, std::string> moved;  // codes -> codes behind a Clip
   for (const Node& node : quantized.nodes) {
@@ -46,7 +47,8 @@ bool is_right(const std::vector<float>& outputs, int64_t label) {
   return accuracy.top1_percent() > 0;
 }
 
-void report_outputs(const Reference& reference, const std::vector<std::vector<float>>& after, QuantizeReport& report) {
+void report_outputs(const Reference& reference, const std::vector<std::vector<float>>& after,
+                    QuantizeReport& report) {
   Accuracy accuracy_before, accuracy_after;
   Energies energies;
   size_t flips = 0;
@@ -69,23 +71,25 @@ void report_outputs(const Reference& reference, const std::vector<std::vector<fl
 
 }  // namespace
 
-void report_losses(const QuantizedModel& model, const Reference& reference, const LoadOptions& how, const Run& run,
-                   QuantizeReport& report) {
+void report_losses(const QuantizedModel& model, const Reference& reference, const LoadOptions& how,
+                   const Run& run, QuantizeReport& report) {
   Graph simulated = model.quantized.graph;
   dequantize_constants(simulated);
-  const Comparison comparison =
-      compare_networks(model.original, Network(simulated), dequantized_names(model.placement, model.quantized.graph),
-                       reference.data, reference.samples, kSamplesForLayers, how, run);
+  const Comparison comparison = compare_networks(
+      model.original, Network(simulated), dequantized_names(model.placement, model.quantized.graph),
+      reference.data, reference.samples, kSamplesForLayers, how, run);
   report_outputs(reference, comparison.outputs, report);
   for (const Site& site : model.placement.sites) {
     if (site.kind == SiteKind::kWeight) {
       const QuantTensor& weight = model.sites.weights.at(site.name);
       const double sqnr = weight_sqnr(model.original.graph().initializers.at(site.name), weight);
       report.sites.push_back({site.name, site.kind, weight.params.bits, sqnr});
-      for (const Width& width : weight.params.channels) report.sites.back().channel_bits.push_back(width.bits);
+      for (const Width& width : weight.params.channels)
+        report.sites.back().channel_bits.push_back(width.bits);
     } else if (site.kind == SiteKind::kActivation && comparison.sites.contains(site.name)) {
       const double sqnr = comparison.sites.at(site.name).sqnr_db();
-      report.sites.push_back({site.name, site.kind, model.sites.activations.at(site.name).bits, sqnr});
+      report.sites.push_back(
+          {site.name, site.kind, model.sites.activations.at(site.name).bits, sqnr});
     }
   }
 }

@@ -19,8 +19,9 @@ namespace halftone {
 struct SiteReport {
   std::string site;
   SiteKind kind = SiteKind::kActivation;
-  int bits = 8;        // the most of any channel
-  double sqnr_db = 0;  // weight: of its rounding alone; activation: quantized network against the float one
+  int bits = 8;  // the most of any channel
+  double sqnr_db =
+      0;  // weight: of its rounding alone; activation: quantized network against the float one
   std::vector<int> channel_bits = {};  // where channels differ
 };
 
@@ -41,11 +42,12 @@ struct QuantizeReport {
   bool is_validated = false;          // they are of data of their own, not of calibration samples
   std::optional<double> top1_before;  // percent, where there are labels
   std::optional<double> top1_after;
-  double drop_error = 0;  // standard error of top1_before - top1_after, in points: of a difference of paired samples
+  double drop_error = 0;  // standard error of top1_before - top1_after, in points: of a difference
+                          // of paired samples
   double sqnr_db = 0;     // of the first output, against the model as it was given
-  std::vector<UnitReport> units;     // what was learned, in order
-  std::vector<RungReport> rungs;     // of a ladder
-  std::vector<Culprit> culprits;     // with `explains`: every site, worst first
+  std::vector<UnitReport> units;  // what was learned, in order
+  std::vector<RungReport> rungs;  // of a ladder
+  std::vector<Culprit> culprits;  // with `explains`: every site, worst first
 };
 
 // Samples, and what the network as it was given makes of them: its first output, row by row.
@@ -55,7 +57,8 @@ struct Reference {
   std::vector<std::vector<float>> outputs;
 };
 
-// A network before and after: `original` runs the graph that was quantized, whose sites `quantized` holds.
+// A network before and after: `original` runs the graph that was quantized, whose sites `quantized`
+// holds.
 struct QuantizedModel {
   const Network& original;
   const Placement& placement;
@@ -63,8 +66,9 @@ struct QuantizedModel {
   const Model& quantized;  // as written: with Q and DQ
 };
 
-// Fills sites and the figures of compared samples. Activations are compared on the first few samples of `reference` alone.
-void report_losses(const QuantizedModel& model, const Reference& reference, const LoadOptions& how, const Run& run,
-                   QuantizeReport& report);
+// Fills sites and the figures of compared samples. Activations are compared on the first few
+// samples of `reference` alone.
+void report_losses(const QuantizedModel& model, const Reference& reference, const LoadOptions& how,
+                   const Run& run, QuantizeReport& report);
 
 }  // namespace halftone

@@ -21,22 +21,29 @@ namespace {
 
 std::map<std::string, std::vector<std::byte>> bytes_of(const Graph& graph) {
   std::map<std::string, std::vector<std::byte>> result;
-  for (const auto& [name, tensor] : graph.initializers) result[name] = {tensor.bytes().begin(), tensor.bytes().end()};
+  for (const auto& [name, tensor] : graph.initializers)
+    result[name] = {tensor.bytes().begin(), tensor.bytes().end()};
   return result;
 }
 
 // Of each channel of a value, over all samples and positions.
-std::vector<double> means_of(const std::string& value, const Network& network, const Dataset& data) {
+std::vector<double> means_of(const std::string& value, const Network& network,
+                             const Dataset& data) {
   const Batch batch = load_batch(data, all_samples(data), {.batch = data.size()});
-  const at::Tensor found = network.run(network_inputs(network, batch), {.capture = {value}}).at(value);
+  const at::Tensor found =
+      network.run(network_inputs(network, batch), {.capture = {value}}).at(value);
   const at::Tensor means = found.to(at::kDouble).mean({0, 2, 3}).contiguous();
   return {means.const_data_ptr<double>(), means.const_data_ptr<double>() + means.numel()};
 }
 
 TEST(Quantize, DoesNotDependOnTheNumberOfThreads) {
   for (const auto& [name, method] : Registry<PtqMethod>::all()) {
-    const auto one = quantize(small_model(), RandomImages(), {.method = name, .reconstruction = {.iterations = 8}}, {.threads = 1});
-    const auto three = quantize(small_model(), RandomImages(), {.method = name, .reconstruction = {.iterations = 8}}, {.threads = 3});
+    const auto one =
+        quantize(small_model(), RandomImages(),
+                 {.method = name, .reconstruction = {.iterations = 8}}, {.threads = 1});
+    const auto three =
+        quantize(small_model(), RandomImages(),
+                 {.method = name, .reconstruction = {.iterations = 8}}, {.threads = 3});
     EXPECT_EQ(bytes_of(one.model.graph), bytes_of(three.model.graph)) << name;
     EXPECT_EQ(one.report.sqnr_db, three.report.sqnr_db) << name;
   }
@@ -45,13 +52,16 @@ TEST(Quantize, DoesNotDependOnTheNumberOfThreads) {
 TEST(Quantize, MoreBitsGiveASmallerError) {
   double before = -1;
   for (int bits : {2, 4, 6, 8}) {
-    const auto result = quantize(small_model(), RandomImages(), {.weights = bits, .activations = bits, .fixes = {text("*=", bits)}}, {});
+    const auto result =
+        quantize(small_model(), RandomImages(),
+                 {.weights = bits, .activations = bits, .fixes = {text("*=", bits)}}, {});
     EXPECT_GT(result.report.sqnr_db, before + 5) << bits << " bits";
     before = result.report.sqnr_db;
   }
 }
 
-const QuantizeOptions kThreeBits{.weights = 3, .activations = 3, .reconstruction = {.iterations = 40}};
+const QuantizeOptions kThreeBits{
+    .weights = 3, .activations = 3, .reconstruction = {.iterations = 40}};
 
 QuantizeOptions asking_for(double sqnr_db) {
   QuantizeOptions options = kThreeBits;
@@ -66,7 +76,8 @@ TEST(Auto, StopsAtTheFirstMethodThatIsGoodEnough) {
   EXPECT_EQ(result.report.method, "corrected");
   QuantizeOptions alone = kThreeBits;
   alone.method = "corrected";
-  EXPECT_EQ(bytes_of(result.model.graph), bytes_of(quantize(small_model(), RandomImages(), alone, {}).model.graph));
+  EXPECT_EQ(bytes_of(result.model.graph),
+            bytes_of(quantize(small_model(), RandomImages(), alone, {}).model.graph));
 }
 
 TEST(Auto, TriesAllAndKeepsTheBestWhereNothingIsGoodEnough) {
@@ -83,14 +94,16 @@ TEST(Auto, TriesAllAndKeepsTheBestWhereNothingIsGoodEnough) {
 }
 
 TEST(Auto, KeepsWhatItHasWhenTheTimeIsUp) {
-  const auto result = quantize(small_model(), RandomImages(), asking_for(200), {.deadline = std::chrono::steady_clock::now()});
+  const auto result = quantize(small_model(), RandomImages(), asking_for(200),
+                               {.deadline = std::chrono::steady_clock::now()});
   EXPECT_EQ(result.report.rungs.size(), 1u);
   EXPECT_EQ(result.report.method, "corrected");
 }
 
 TEST(Auto, EveryRungIsAMethodThatIsNoLadder) {
   for (const auto& [name, method] : Registry<PtqMethod>::all())
-    for (const std::string& rung : method.rungs) EXPECT_TRUE(Registry<PtqMethod>::get(rung).rungs.empty()) << name << ": " << rung;
+    for (const std::string& rung : method.rungs)
+      EXPECT_TRUE(Registry<PtqMethod>::get(rung).rungs.empty()) << name << ": " << rung;
 }
 
 TEST(Quantize, ValidationDataReplaceCalibrationSamplesInTheFigures) {
@@ -113,17 +126,21 @@ TEST(BiasCorrection, RemovesTheShiftThatRoundingMakes) {
   for (int32_t& code : rounded.codes) code = std::min(7, code + 1);
 
   const LoadOptions how{.batch = 16};
-  const Graph corrected = correct_biases(network, {{"b.weight", rounded}}, data, all_samples(data), how, {});
+  const Graph corrected =
+      correct_biases(network, {{"b.weight", rounded}}, data, all_samples(data), how, {});
 
   Graph uncorrected = model.graph, quantized = corrected;
-  uncorrected.initializers["b.weight"] = quantized.initializers["b.weight"] = dequantize_tensor(rounded);
+  uncorrected.initializers["b.weight"] = quantized.initializers["b.weight"] =
+      dequantize_tensor(rounded);
   const auto wanted = means_of("bc", Network(model.graph), data);
-  const auto before = means_of("bc", Network(uncorrected), data), after = means_of("bc", Network(quantized), data);
+  const auto before = means_of("bc", Network(uncorrected), data),
+             after = means_of("bc", Network(quantized), data);
   for (size_t c = 0; c < wanted.size(); ++c) {
     EXPECT_GT(std::abs(before[c] - wanted[c]), 0.01) << "channel " << c;
     EXPECT_NEAR(after[c], wanted[c], 1e-5) << "channel " << c;
   }
-  EXPECT_EQ(corrected.initializers.at("a.bias").to_vector<float>(), model.graph.initializers.at("a.bias").to_vector<float>());
+  EXPECT_EQ(corrected.initializers.at("a.bias").to_vector<float>(),
+            model.graph.initializers.at("a.bias").to_vector<float>());
 }
 
 TEST(Calibration, NamesTheSiteAndTheSamplesOfAnInfinity) {
@@ -138,7 +155,8 @@ TEST(Calibration, NamesTheSiteAndTheSamplesOfAnInfinity) {
     FAIL() << "accepted infinity";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("'s'"), std::string::npos) << error.what();
-    EXPECT_NE(std::string(error.what()).find("'image 0' .. 'image 31'"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("'image 0' .. 'image 31'"), std::string::npos)
+        << error.what();
   }
 }
 

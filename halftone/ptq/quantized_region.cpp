@@ -10,7 +10,8 @@
 
 namespace halftone {
 
-QuantizedRegion::QuantizedRegion(const Graph& graph, Region region, const Placement& placement, const QuantizedSites& sites)
+QuantizedRegion::QuantizedRegion(const Graph& graph, Region region, const Placement& placement,
+                                 const QuantizedSites& sites)
     : region_(std::move(region)), network_(subgraph(graph, region_)) {
   std::set<std::string> read, made;
   for (int i : region_.nodes) {
@@ -19,16 +20,19 @@ QuantizedRegion::QuantizedRegion(const Graph& graph, Region region, const Placem
     made.insert(node.outputs.begin(), node.outputs.end());
   }
   for (const Site& site : placement.sites) {
-    if (site.kind == SiteKind::kWeight && read.contains(site.name) && sites.weights.contains(site.name))
+    if (site.kind == SiteKind::kWeight && read.contains(site.name) &&
+        sites.weights.contains(site.name))
       weight_sites_.push_back(site.name);
     if (site.kind == SiteKind::kBias && read.contains(site.name)) {
       const Node& node = graph.nodes[static_cast<size_t>(site.node)];
       if (sites.activations.contains(node.inputs[0]) && sites.weights.contains(node.inputs[1]))
-        biases_.push_back({site.name, node.inputs[0], node.inputs[1], graph.initializers.at(site.name).to_vector<float>()});
+        biases_.push_back({site.name, node.inputs[0], node.inputs[1],
+                           graph.initializers.at(site.name).to_vector<float>()});
     }
     if (site.kind != SiteKind::kActivation || !made.contains(site.name)) continue;
     const QuantParams& params = sites.activations.at(site.name);
-    quantizers_[site.name] = {site.shares_with, activation_sites_.size(), params.zero_points[0], params.range};
+    quantizers_[site.name] = {site.shares_with, activation_sites_.size(), params.zero_points[0],
+                              params.range};
     activation_sites_.push_back(site.name);
     if (std::ranges::find(owners_, site.shares_with) != owners_.end()) continue;
     owners_.push_back(site.shares_with);
@@ -65,8 +69,8 @@ RegionQuantizers hard_quantizers(const QuantizedRegion& region, const QuantizedS
   for (const std::string& owner : region.owners())
     result.steps[owner] = at::full({1}, sites.activations.at(owner).scales[0], at::kFloat);
   for (const QuantizedRegion::Bias& bias : region.biases())
-    result.weights[bias.name] = to_torch(dequantize_tensor(
-        round_bias(bias.values, sites.activations.at(bias.input), sites.weights.at(bias.weight).params)));
+    result.weights[bias.name] = to_torch(dequantize_tensor(round_bias(
+        bias.values, sites.activations.at(bias.input), sites.weights.at(bias.weight).params)));
   return result;
 }
 

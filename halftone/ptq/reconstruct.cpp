@@ -1,6 +1,5 @@
-#include <c10/core/InferenceMode.h>
-
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -20,46 +19,65 @@ namespace halftone {
 namespace {
 
 // What a unit came to, as bytes and back.
-std::string pack_unit(const QuantizedRegion& region, const QuantizedSites& sites, const UnitReport& report) {
+std::string pack_unit(const QuantizedRegion& region, const QuantizedSites& sites,
+                      const UnitReport& report) {
   nlohmann::json json;
   for (const std::string& name : region.weight_sites()) {
     const auto& codes = sites.weights.at(name).codes;
-    json["weights"][name] = nlohmann::json::binary(std::vector<uint8_t>(codes.begin(), codes.end()));
+    json["weights"][name] =
+        nlohmann::json::binary(std::vector<uint8_t>(codes.begin(), codes.end()));
   }
-  for (const std::string& owner : region.owners()) json["steps"][owner] = sites.activations.at(owner).scales[0];
-  json["report"] = {report.loss_before, report.loss_after, report.converged_share, report.is_improved};
+  for (const std::string& owner : region.owners())
+    json["steps"][owner] = sites.activations.at(owner).scales[0];
+  json["report"] = {report.loss_before, report.loss_after, report.converged_share,
+                    report.is_improved};
   const auto bytes = nlohmann::json::to_cbor(json);
   return {bytes.begin(), bytes.end()};
 }
 
-UnitReport unpack_unit(const std::string& bytes, const QuantizedRegion& region, const Placement& placement, QuantizedSites& sites) {
+UnitReport unpack_unit(const std::string& bytes, const QuantizedRegion& region,
+                       const Placement& placement, QuantizedSites& sites) {
   const auto json = nlohmann::json::from_cbor(bytes.begin(), bytes.end());
   for (const std::string& name : region.weight_sites()) {
     const auto& stored = json.at("weights").at(name).get_binary();
     auto& codes = sites.weights.at(name).codes;
-    if (stored.size() != codes.size()) throw Error("the checkpoint holds another size of '", name, "'");
-    std::ranges::transform(stored, codes.begin(), [](uint8_t byte) { return static_cast<int8_t>(byte); });
+    if (stored.size() != codes.size())
+      throw Error("the checkpoint holds another size of '", name, "'");
+    std::ranges::transform(stored, codes.begin(),
+                           [](uint8_t byte) { return static_cast<int8_t>(byte); });
   }
   for (const Site& site : placement.sites)
-    if (site.kind == SiteKind::kActivation && json.contains("steps") && json.at("steps").contains(site.shares_with))
-      sites.activations.at(site.name).scales[0] = json.at("steps").at(site.shares_with).get<float>();
+    if (site.kind == SiteKind::kActivation && json.contains("steps") &&
+        json.at("steps").contains(site.shares_with))
+      sites.activations.at(site.name).scales[0] =
+          json.at("steps").at(site.shares_with).get<float>();
   const auto& report = json.at("report");
   return {region.region().name, report[0], report[1], report[2], report[3]};
 }
 
-// The walk: for each value that is alive, what it is for every sample in the float and in the quantized network.
+// The walk: for each value that is alive, what it is for every sample in the float and in the
+// quantized network.
 class Walk {
  public:
-  Walk(const Graph& graph, const Placement& placement, QuantizedSites& sites, const Reconstruction& how,
-       const ReconstructionOptions& options, const Dataset& data, const std::vector<size_t>& samples, const LoadOptions& load,
-       const Run& run)
-      : graph_(graph), placement_(placement), sites_(sites), how_(how), options_(with_defaults(options, graph)), data_(data),
-        samples_(samples), load_(load), run_(run), regions_(units_of(graph, how.unit)) {
+  Walk(const Graph& graph, const Placement& placement, QuantizedSites& sites,
+       const Reconstruction& how, const ReconstructionOptions& options, const Dataset& data,
+       const std::vector<size_t>& samples, const LoadOptions& load, const Run& run)
+      : graph_(graph),
+        placement_(placement),
+        sites_(sites),
+        how_(how),
+        options_(with_defaults(options, graph)),
+        data_(data),
+        samples_(samples),
+        load_(load),
+        run_(run),
+        regions_(units_of(graph, how.unit)) {
     budget_.limit_bytes = run.memory_bytes ? run.memory_bytes / 4 : uint64_t{1} << 30;
     if (!run.checkpoint.empty()) budget_.folder = run.checkpoint;
     const auto inputs = graph.fed_inputs();
     const auto& shape = inputs.at(0).type.shape;
-    if (shape && !shape->empty() && shape->front().known()) fixed_rows_ = static_cast<size_t>(shape->front().value);
+    if (shape && !shape->empty() && shape->front().known())
+      fixed_rows_ = static_cast<size_t>(shape->front().value);
   }
 
   std::vector<UnitReport> run(const Checkpoint& checkpoint, const std::string& name) {
@@ -70,7 +88,8 @@ class Walk {
       const std::string entry = text(name, "-", i);
       const auto stored = checkpoint.read(entry);
       if (!stored && run_.is_time_up()) {
-        run_.warning(text("the time is up: ", regions_.size() - i, " of ", regions_.size(), " units keep their rounding"));
+        run_.warning(text("the time is up: ", regions_.size() - i, " of ", regions_.size(),
+                          " units keep their rounding"));
         break;
       }
       const QuantizedRegion region(graph_, regions_[i], placement_, sites_);
@@ -91,7 +110,8 @@ class Walk {
  private:
   bool learns(const QuantizedRegion& region, size_t index) const {
     if (how_.skips_first && index == 0) return false;
-    return (how_.learns_rounding && !region.weight_sites().empty()) || (how_.learns_steps && !region.own_owners().empty());
+    return (how_.learns_rounding && !region.weight_sites().empty()) ||
+           (how_.learns_steps && !region.own_owners().empty());
   }
 
   UnitReport learn(const QuantizedRegion& region, size_t index) {
@@ -100,9 +120,11 @@ class Walk {
       data.float_inputs[input] = float_.at(input);
       data.quantized_inputs[input] = quantized_.at(input);
     }
-    for (const std::string& output : region.region().outputs) data.targets[output] = float_.at(output);
+    for (const std::string& output : region.region().outputs)
+      data.targets[output] = float_.at(output);
     if (options_.uses_fisher) data.error_weights = fisher_weights(region, index);
-    const std::string what = text("reconstructing ", index + 1, "/", regions_.size(), " ", region.region().name);
+    const std::string what =
+        text("reconstructing ", index + 1, "/", regions_.size(), " ", region.region().name);
     return train_unit(graph_, region, data, how_, options_, placement_, sites_, what, run_);
   }
 
@@ -115,7 +137,8 @@ class Walk {
     const auto inputs = graph_.fed_inputs();
     for (const Value& input : inputs) {
       float_[input.name] = cache_of(input.name);
-      const bool is_site = how_.quantizes_activations && placement_.find(input.name, SiteKind::kActivation);
+      const bool is_site =
+          how_.quantizes_activations && placement_.find(input.name, SiteKind::kActivation);
       quantized_[input.name] = is_site ? cache_of(input.name) : float_[input.name];
     }
     const auto lists = split_batches(samples_, load_.batch);
@@ -129,14 +152,17 @@ class Walk {
             const at::Tensor value = to_torch(batch.inputs.at(k));
             float_.at(inputs[k].name)->write(first, batch.count, value);
             if (quantized_.at(inputs[k].name) == float_.at(inputs[k].name)) continue;
-            quantized_.at(inputs[k].name)->write(first, batch.count, fake_quantize(value, sites_.activations.at(inputs[k].name)));
+            quantized_.at(inputs[k].name)
+                ->write(first, batch.count,
+                        fake_quantize(value, sites_.activations.at(inputs[k].name)));
           }
           first += batch.count;
           progress.advance(lists[b].size());
         });
   }
 
-  // A cache for each of `names`, filled with what compute(rows) gives for the rows of each batch, repeated to a whole one.
+  // A cache for each of `names`, filled with what compute(rows) gives for the rows of each batch,
+  // repeated to a whole one.
   template <typename Compute>
   void fill(CacheMap& caches, const std::vector<std::string>& names, const Compute& compute) {
     for (const std::string& name : names) caches[name] = cache_of(name);
@@ -147,30 +173,34 @@ class Walk {
           run_.check_cancelled();
           OneTorchThread::enter_worker();
           std::vector<size_t> rows = lists[b];
-          for (size_t i = 0; rows.size() < load_.batch; ++i) rows.push_back(lists[b][i % lists[b].size()]);
+          for (size_t i = 0; rows.size() < load_.batch; ++i)
+            rows.push_back(lists[b][i % lists[b].size()]);
           return compute(rows);
         },
         [&](size_t b, const TensorMap& values) {
-          for (const std::string& name : names) caches.at(name)->write(lists[b].front(), lists[b].size(), values.at(name));
+          for (const std::string& name : names)
+            caches.at(name)->write(lists[b].front(), lists[b].size(), values.at(name));
         });
   }
 
-  static TensorMap read(const CacheMap& caches, const std::vector<std::string>& names, const std::vector<size_t>& rows) {
+  static TensorMap read(const CacheMap& caches, const std::vector<std::string>& names,
+                        const std::vector<size_t>& rows) {
     TensorMap values;
     for (const std::string& name : names) values[name] = caches.at(name)->read(rows);
     return values;
   }
 
   // Adds the region's outputs to `values`, computed from what they hold.
-  void advance(CacheMap& values, const QuantizedRegion& region, const RegionQuantizers& quantizers) {
+  void advance(CacheMap& values, const QuantizedRegion& region,
+               const RegionQuantizers& quantizers) {
     fill(values, region.region().outputs, [&](const std::vector<size_t>& rows) {
       const c10::InferenceMode inference;
       return region.run(read(values, region.region().inputs, rows), quantizers);
     });
   }
 
-  // |d KL(float || quantized) / d output| + 1 (BRECQ, eq. 10, with the authors' damping), the network quantized up to and including
-  // the unit, float behind it.
+  // |d KL(float || quantized) / d output| + 1 (BRECQ, eq. 10, with the authors' damping), the
+  // network quantized up to and including the unit, float behind it.
   CacheMap fisher_weights(const QuantizedRegion& region, size_t index) {
     std::vector<int> rest_nodes;
     for (size_t k = index + 1; k < regions_.size(); ++k)
@@ -184,7 +214,8 @@ class Walk {
     const RegionQuantizers hard = present_quantizers(region, sites_, how_);
     // The last unit gives the logits itself.
     auto log_probabilities = [&](const TensorMap& values) {
-      return at::log_softmax(values.contains(logits) ? values.at(logits) : rest.run(values, {}).at(logits), 1);
+      return at::log_softmax(
+          values.contains(logits) ? values.at(logits) : rest.run(values, {}).at(logits), 1);
     };
 
     CacheMap result;
@@ -193,14 +224,17 @@ class Walk {
       TensorMap exact = read(float_, beside, rows), changed = read(quantized_, beside, rows);
       exact.merge(read(float_, outputs, rows));
       std::vector<at::Tensor> leaves;
-      for (const auto& [name, value] : region.run(read(quantized_, region.region().inputs, rows), hard))
+      for (const auto& [name, value] :
+           region.run(read(quantized_, region.region().inputs, rows), hard))
         leaves.push_back(changed[name] = value.detach().requires_grad_());
       const at::Tensor target = log_probabilities(exact).detach();
       const at::Tensor kl = (target.exp() * (target - log_probabilities(changed))).sum();
-      const auto gradients = torch::autograd::grad({kl}, leaves, {}, std::nullopt, false, /*allow_unused=*/true);
+      const auto gradients =
+          torch::autograd::grad({kl}, leaves, {}, std::nullopt, false, /*allow_unused=*/true);
       TensorMap weights;
       size_t next = 0;
-      for (const std::string& name : std::set<std::string>(outputs.begin(), outputs.end())) {  // the order of `leaves`
+      for (const std::string& name :
+           std::set<std::string>(outputs.begin(), outputs.end())) {  // the order of `leaves`
         const at::Tensor& gradient = gradients[next++];
         weights[name] = gradient.defined() ? gradient.abs() + 1 : at::ones_like(changed.at(name));
       }
@@ -212,7 +246,8 @@ class Walk {
   // Drops the values that no later unit reads.
   void forget(size_t index) {
     std::set<std::string> needed;
-    for (size_t k = index + 1; k < regions_.size(); ++k) needed.insert(regions_[k].inputs.begin(), regions_[k].inputs.end());
+    for (size_t k = index + 1; k < regions_.size(); ++k)
+      needed.insert(regions_[k].inputs.begin(), regions_[k].inputs.end());
     std::erase_if(float_, [&](const auto& entry) { return !needed.contains(entry.first); });
     std::erase_if(quantized_, [&](const auto& entry) { return !needed.contains(entry.first); });
   }
@@ -234,11 +269,14 @@ class Walk {
 
 }  // namespace
 
-std::vector<UnitReport> reconstruct(const Graph& graph, const Placement& placement, QuantizedSites& sites,
-                                    const Reconstruction& how, const ReconstructionOptions& options, const Dataset& data,
-                                    const std::vector<size_t>& samples, const LoadOptions& load, const Checkpoint& checkpoint,
-                                    const std::string& name, const Run& run) {
-  return Walk(graph, placement, sites, how, options, data, samples, load, run).run(checkpoint, name);
+std::vector<UnitReport> reconstruct(const Graph& graph, const Placement& placement,
+                                    QuantizedSites& sites, const Reconstruction& how,
+                                    const ReconstructionOptions& options, const Dataset& data,
+                                    const std::vector<size_t>& samples, const LoadOptions& load,
+                                    const Checkpoint& checkpoint, const std::string& name,
+                                    const Run& run) {
+  return Walk(graph, placement, sites, how, options, data, samples, load, run)
+      .run(checkpoint, name);
 }
 
 }  // namespace halftone

@@ -1,13 +1,12 @@
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <ATen/ATen.h>
 
 #include <filesystem>
 
 #include "halftone/export/prepare.h"
-#include "halftone/nn/tensors.h"
 #include "halftone/nn/network_inputs.h"
+#include "halftone/nn/tensors.h"
 #include "halftone/ptq/calibrate.h"
 #include "halftone/ptq/method.h"
 #include "halftone/ptq/quantized_region.h"
@@ -32,22 +31,31 @@ struct Start {
   QuantizedSites sites;
 
   Start() {
-    const auto specs = site_specs(model.graph, placement, profile(), {.weights = 3, .activations = 3, .fixes = {"a.weight=3", "b.weight=3"}});
-    const Calibration calibration = calibrate(Network(model.graph), placement, "mse", data, load, {});
+    const auto specs =
+        site_specs(model.graph, placement, profile(),
+                   {.weights = 3, .activations = 3, .fixes = {"a.weight=3", "b.weight=3"}});
+    const Calibration calibration =
+        calibrate(Network(model.graph), placement, "mse", data, load, {});
     sites.activations = activation_params(placement, calibration, specs, profile(), 1);
-    sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile(), Registry<PtqMethod>::get("mse"), false);
+    sites.weights = quantize_weights(model.graph, placement, sites.activations, specs, profile(),
+                                     Registry<PtqMethod>::get("mse"), false);
   }
 
-  std::vector<UnitReport> learn(const Reconstruction& how, const ReconstructionOptions& options, const halftone::Run& run = {}) {
-    return reconstruct(model.graph, placement, sites, how, options, data, all_samples(data), load, Checkpoint(run, {}), "walk", run);
+  std::vector<UnitReport> learn(const Reconstruction& how, const ReconstructionOptions& options,
+                                const halftone::Run& run = {}) {
+    return reconstruct(model.graph, placement, sites, how, options, data, all_samples(data), load,
+                       Checkpoint(run, {}), "walk", run);
   }
 
   // Squared error behind the last block of the quantized network, as it would be written.
   double output_error() const {
     const Batch batch = load_batch(data, all_samples(data), {.batch = data.size()});
-    const Network original(model.graph), quantized(write_qdq(model, placement, sites, profile()).graph);
+    const Network original(model.graph),
+        quantized(write_qdq(model, placement, sites, profile()).graph);
     const TensorMap inputs = network_inputs(original, batch);
-    auto last = [&](const Network& network) { return network.run(inputs, {.capture = {"r"}}).at("r"); };
+    auto last = [&](const Network& network) {
+      return network.run(inputs, {.capture = {"r"}}).at("r");
+    };
     return (last(original) - last(quantized)).square().sum().item<double>();
   }
 
@@ -55,7 +63,8 @@ struct Start {
     std::string result;
     for (const auto& [name, weight] : sites.weights)
       for (int32_t code : weight.codes) result += text(code, " ");
-    for (const auto& [name, params] : sites.activations) result += text(name, " ", at::tensor(params.scales[0]).view(at::kInt).item<int32_t>(), "\n");
+    for (const auto& [name, params] : sites.activations)
+      result += text(name, " ", at::tensor(params.scales[0]).view(at::kInt).item<int32_t>(), "\n");
     return result;
   }
 };
@@ -68,7 +77,8 @@ TEST(Reconstruct, LowersTheErrorBehindTheLastBlock) {
     const double before = start.output_error();
     const auto reports = start.learn({.unit = unit, .learns_steps = true}, {.iterations = 150});
     EXPECT_LT(start.output_error(), before);
-    for (const UnitReport& report : reports) EXPECT_LE(report.loss_after, report.loss_before) << report.name;
+    for (const UnitReport& report : reports)
+      EXPECT_LE(report.loss_after, report.loss_before) << report.name;
   }
 }
 
@@ -100,7 +110,8 @@ TEST(Reconstruct, GoesOnAfterAnyUnitWithTheSameResult) {
   for (const char* lost : {"walk-2", "walk-1", "walk-0"}) {
     std::filesystem::remove(folder / lost);
     Start resumed;
-    const auto reports = resumed.learn(kQdrop, {.iterations = 20}, {.checkpoint = folder.string(), .resume = true});
+    const auto reports =
+        resumed.learn(kQdrop, {.iterations = 20}, {.checkpoint = folder.string(), .resume = true});
     EXPECT_EQ(resumed.state(), whole.state()) << "without " << lost;
     EXPECT_EQ(reports.size(), 3u);
   }
@@ -136,7 +147,8 @@ TEST(QuantizedRegion, ChainEqualsTheWrittenNetwork) {
   Start start;
   const Model written = write_qdq(start.model, start.placement, start.sites, profile());
   const std::vector<size_t> first{0, 1, 2, 3, 4, 5, 6, 7};
-  const TensorMap inputs = network_inputs(Network(start.model.graph), load_batch(start.data, first, start.load));
+  const TensorMap inputs =
+      network_inputs(Network(start.model.graph), load_batch(start.data, first, start.load));
   TensorMap values;
   values["image"] = fake_quantize(inputs.at("image"), start.sites.activations.at("image"));
   for (const Region& unit : units_of(start.model.graph, Reconstruction::Unit::kBlock)) {
@@ -144,14 +156,16 @@ TEST(QuantizedRegion, ChainEqualsTheWrittenNetwork) {
     values.merge(region.run(values, hard_quantizers(region, start.sites)));
   }
   const at::Tensor expected = Network(written.graph).run(inputs).at("logits");
-  EXPECT_LT((values.at("logits") - expected).abs().max().item<double>(), 1e-4 * expected.abs().max().item<double>());
+  EXPECT_LT((values.at("logits") - expected).abs().max().item<double>(),
+            1e-4 * expected.abs().max().item<double>());
 }
 
 TEST(Units, HoldEveryNodeOnceInOrder) {
   const Model model = prepare(small_model());
   for (const auto unit : {Reconstruction::Unit::kLayer, Reconstruction::Unit::kBlock}) {
     std::vector<int> nodes;
-    for (const Region& region : units_of(model.graph, unit)) nodes.insert(nodes.end(), region.nodes.begin(), region.nodes.end());
+    for (const Region& region : units_of(model.graph, unit))
+      nodes.insert(nodes.end(), region.nodes.begin(), region.nodes.end());
     std::ranges::sort(nodes);
     ASSERT_EQ(nodes.size(), model.graph.nodes.size());
     for (size_t i = 0; i < nodes.size(); ++i) EXPECT_EQ(nodes[i], static_cast<int>(i));
@@ -174,7 +188,10 @@ TEST(ValueCache, ReadsBackWhatWasWrittenInMemoryAndSpilled) {
 TEST(ValueCache, RefusesAValueThatIsNotPerSample) {
   CacheBudget budget;
   ValueCache cache("mean", 10, budget);
-  EXPECT_THAT(message_of([&] { cache.write(0, 8, at::zeros({1, 3})); }), ::testing::HasSubstr("'mean'"));
+  EXPECT_THAT(message_of([&] {
+                cache.write(0, 8, at::zeros({1, 3}));
+              }),
+              ::testing::HasSubstr("'mean'"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Reconstruction: rounding of weights and scales of activations are learned, part by part of the network, so that each part's output
-// changes least. AdaRound (one layer), BRECQ and QDrop (one block) are settings of the same walk.
+// Reconstruction: rounding of weights and scales of activations are learned, part by part of the
+// network, so that each part's output changes least. AdaRound (one layer), BRECQ and QDrop (one
+// block) are settings of the same walk.
 #pragma once
 
 #include <set>
@@ -22,7 +23,8 @@ struct Reconstruction {
   bool learns_rounding = true;
   bool learns_steps = false;          // the scales of activations, by LSQ
   bool quantizes_activations = true;  // false: weights alone, facing float activations
-  float keep = 1.0f;                  // probability that an activation element is quantized while learning; 1: always
+  float keep =
+      1.0f;  // probability that an activation element is quantized while learning; 1: always
   double step_learning_rate = 4e-5;
   bool normalizes_step_gradient = true;  // LSQ's factor 1/sqrt(elements * qmax)
   double error_exponent = 2;             // of |difference| in the loss
@@ -31,31 +33,36 @@ struct Reconstruction {
 };
 
 struct ReconstructionOptions {
-  int iterations = 0;  // 0: from the network's size alone, see default_iterations()
-  int batch = 0;       // 0: 32, or 16 for networks of more than 200 M multiplications
+  int iterations = 0;          // 0: from the network's size alone, see default_iterations()
+  int batch = 0;               // 0: 32, or 16 for networks of more than 200 M multiplications
   double rounding_weight = 0;  // lambda; 0: 0.01, or 0.1 where there are depthwise convolutions
   double rounding_learning_rate = 0;  // 0: 1e-2 up to 2,000 iterations, else 1e-3
   std::set<std::string> frozen = {};  // sites that stay as they are
-  bool uses_fisher = false;  // errors weighted by the gradient of the network's output (BRECQ, eq. 10)
+  bool uses_fisher =
+      false;  // errors weighted by the gradient of the network's output (BRECQ, eq. 10)
 };
 
 struct UnitReport {
   std::string name;
-  double loss_before = 0;  // with the codes and scales that came in: sum over channels, mean over samples and space
-  double loss_after = 0;   // with those that went out
+  double loss_before =
+      0;  // with the codes and scales that came in: sum over channels, mean over samples and space
+  double loss_after = 0;       // with those that went out
   double converged_share = 1;  // of the rounding variables that ended at 0 or 1
   bool is_improved = false;    // false: the unit keeps what it had
 };
 
-// clamp(4.1e10 / multiplications, 500, 5000): from the network alone, so that equal options give equal bytes on every machine.
+// clamp(4.1e10 / multiplications, 500, 5000): from the network alone, so that equal options give
+// equal bytes on every machine.
 int default_iterations(const Graph& graph);
 
-// Improves `sites` in place. graph: canonical, what `placement` was made for. samples: of `data`, to learn from. Units done are kept
-// in `checkpoint` under `name` and taken from there. Stops between units where run.is_time_up(), with a warning. The result
-// does not depend on run.threads.
-std::vector<UnitReport> reconstruct(const Graph& graph, const Placement& placement, QuantizedSites& sites,
-                                    const Reconstruction& how, const ReconstructionOptions& options, const Dataset& data,
+// Improves `sites` in place. graph: canonical, what `placement` was made for. samples: of `data`,
+// to learn from. Units done are kept in `checkpoint` under `name` and taken from there. Stops
+// between units where run.is_time_up(), with a warning. The result does not depend on run.threads.
+std::vector<UnitReport> reconstruct(const Graph& graph, const Placement& placement,
+                                    QuantizedSites& sites, const Reconstruction& how,
+                                    const ReconstructionOptions& options, const Dataset& data,
                                     const std::vector<size_t>& samples, const LoadOptions& load,
-                                    const Checkpoint& checkpoint, const std::string& name, const Run& run);
+                                    const Checkpoint& checkpoint, const std::string& name,
+                                    const Run& run);
 
 }  // namespace halftone

@@ -24,7 +24,8 @@ QuantSpec parse_fix_value(const std::string& fix, const std::string& value) {
 
 void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) {
   const size_t split = fix.rfind('=');
-  if (split == std::string::npos) throw UsageError("--fix ", fix, ": write it as SITE=BITS or SITE=float");
+  if (split == std::string::npos)
+    throw UsageError("--fix ", fix, ": write it as SITE=BITS or SITE=float");
   const std::string pattern = fix.substr(0, split);
   const QuantSpec spec = parse_fix_value(fix, fix.substr(split + 1));
   bool is_used = false;
@@ -35,28 +36,40 @@ void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) 
       present.group = before.group;
       is_used = true;
     }
-  if (!is_used) throw UsageError("--fix ", fix, ": no site matches '", pattern, "'; halftone inspect lists the sites");
+  if (!is_used)
+    throw UsageError("--fix ", fix, ": no site matches '", pattern,
+                     "'; halftone inspect lists the sites");
 }
 
-void require_expressible(const std::string& site, SiteKind kind, const QuantSpec& spec, const Profile& profile) {
+void require_expressible(const std::string& site, SiteKind kind, const QuantSpec& spec,
+                         const Profile& profile) {
   if (spec.is_float()) return;
   const bool is_weight = kind == SiteKind::kWeight;
   const int least = is_weight ? 1 : 2;
   if (spec.bits < least || spec.bits > 8)
-    throw UsageError("site '", site, "': ", spec.bits, " bits for ", is_weight ? "a weight" : "an activation", "; ", least,
+    throw UsageError("site '", site, "': ", spec.bits, " bits for ",
+                     is_weight ? "a weight" : "an activation", "; ", least,
                      " to 8, or 32 for float");
   if (!is_weight && spec.bits < 8 && profile.narrow_activation == NarrowActivation::kNone)
-    throw UsageError("site '", site, "': the target ", profile.name, " has no exact form of ", spec.bits,
-                     "-bit activations; use --activations 8");
-  const bool is_known = !spec.scheme || *spec.scheme == Scheme::kAffine || (is_weight && *spec.scheme == Scheme::kSymmetric);
-  if (!is_known) throw UsageError("site '", site, "': quantize does not take the scheme ", to_string(*spec.scheme), " yet");
+    throw UsageError("site '", site, "': the target ", profile.name, " has no exact form of ",
+                     spec.bits, "-bit activations; use --activations 8");
+  const bool is_known = !spec.scheme || *spec.scheme == Scheme::kAffine ||
+                        (is_weight && *spec.scheme == Scheme::kSymmetric);
+  if (!is_known)
+    throw UsageError("site '", site, "': quantize does not take the scheme ",
+                     to_string(*spec.scheme), " yet");
   if (!is_weight && !spec.channel_bits.empty())
-    throw UsageError("site '", site, "': an activation has one width; channel_bits are for weights");
-  if (!is_weight && spec.group.value_or(0)) throw UsageError("site '", site, "': groups are for weights, and this is an activation");
+    throw UsageError("site '", site,
+                     "': an activation has one width; channel_bits are for weights");
+  if (!is_weight && spec.group.value_or(0))
+    throw UsageError("site '", site, "': groups are for weights, and this is an activation");
 }
 
-// onnxruntime fuses groups of these sizes alone, measured on 1.32; the last group of a matrix may be shorter.
-bool is_group(int group) { return group == 0 || (group >= 16 && std::has_single_bit(static_cast<unsigned>(group))); }
+// onnxruntime fuses groups of these sizes alone, measured on 1.32; the last group of a matrix may
+// be shorter.
+bool is_group(int group) {
+  return group == 0 || (group >= 16 && std::has_single_bit(static_cast<unsigned>(group)));
+}
 
 std::string nearest_groups(int group) {
   if (group < 16) return "give 16";
@@ -66,11 +79,14 @@ std::string nearest_groups(int group) {
 
 void require_weight_only(const QuantizeOptions& options) {
   if (options.group && options.activations != 32)
-    throw UsageError("--group ", options.group, ": groups need float activations: add --activations 32");
+    throw UsageError("--group ", options.group,
+                     ": groups need float activations: add --activations 32");
   if (options.weight_scheme != Scheme::kSymmetric && options.activations != 32)
-    throw UsageError("--weight-scheme ", to_string(options.weight_scheme), ": zero points of weights need float activations: add --activations 32");
+    throw UsageError("--weight-scheme ", to_string(options.weight_scheme),
+                     ": zero points of weights need float activations: add --activations 32");
   if (!is_group(options.group))
-    throw UsageError("--group ", options.group, ": groups are powers of two from 16 on; ", nearest_groups(options.group));
+    throw UsageError("--group ", options.group, ": groups are powers of two from 16 on; ",
+                     nearest_groups(options.group));
 }
 
 // What a plan leaves open of a weight is as for all weights.
@@ -85,18 +101,21 @@ void require_fitting_channels(const Graph& graph, const Site& site, const QuantS
   if (spec.channel_bits.empty() || spec.is_float()) return;
   const Tensor& weight = graph.initializers.at(site.name);
   if (site.axis < 0 || !spec.per_channel.value_or(true))
-    throw Error("site '", site.name, "' ", to_string(weight.shape()), " has one scale for all channels, so channel_bits do not fit it");
+    throw Error("site '", site.name, "' ", to_string(weight.shape()),
+                " has one scale for all channels, so channel_bits do not fit it");
   const int64_t channels = weight.shape()[static_cast<size_t>(site.axis)];
   const auto given = static_cast<int64_t>(spec.channel_bits.size());
   if (given != channels)
-    throw Error("site '", site.name, "' ", to_string(weight.shape()), ": channel_bits must name the bits of ", channels,
-                " output channels (axis ", site.axis, "); ", given, " are given");
+    throw Error("site '", site.name, "' ", to_string(weight.shape()),
+                ": channel_bits must name the bits of ", channels, " output channels (axis ",
+                site.axis, "); ", given, " are given");
 }
 
-// What keeps 8 bits where others get fewer: the first and the last weighted layer with what they read, a small part of the network
-// that costs most of the accuracy; and activations that no weighted layer reads (a branch before a residual Add), whose bits cost no
-// multiplication.
-void widen_defaults(const Placement& placement, const Graph& graph, std::map<std::string, QuantSpec>& specs) {
+// What keeps 8 bits where others get fewer: the first and the last weighted layer with what they
+// read, a small part of the network that costs most of the accuracy; and activations that no
+// weighted layer reads (a branch before a residual Add), whose bits cost no multiplication.
+void widen_defaults(const Placement& placement, const Graph& graph,
+                    std::map<std::string, QuantSpec>& specs) {
   auto owner_of = [&](const std::string& name) {
     const Site* site = placement.find(name, SiteKind::kActivation);
     return site ? site->shares_with : std::string();
@@ -113,7 +132,8 @@ void widen_defaults(const Placement& placement, const Graph& graph, std::map<std
     if (placement.is_integer[i] && is_weighted(graph.nodes[i]))
       for (const std::string& input : graph.nodes[i].inputs) multiplied.insert(owner_of(input));
   for (const Site& site : placement.sites)
-    if (site.kind == SiteKind::kActivation && !multiplied.contains(site.shares_with)) wide.insert(site.name);
+    if (site.kind == SiteKind::kActivation && !multiplied.contains(site.shares_with))
+      wide.insert(site.name);
   for (const Site* end : {first, last}) {
     if (!end) continue;
     const std::string owner = owner_of(graph.nodes[static_cast<size_t>(end->node)].inputs[0]);
@@ -122,12 +142,14 @@ void widen_defaults(const Placement& placement, const Graph& graph, std::map<std
       if (site.kind == SiteKind::kActivation && site.shares_with == owner) wide.insert(site.name);
   }
   for (const std::string& site : wide)
-    if (const auto spec = specs.find(site); spec != specs.end()) spec->second.bits = std::max(spec->second.bits, 8);
+    if (const auto spec = specs.find(site); spec != specs.end())
+      spec->second.bits = std::max(spec->second.bits, 8);
 }
 
 }  // namespace
 
-void require_float_readers(const Graph& graph, const Placement& placement, const std::map<std::string, QuantSpec>& specs) {
+void require_float_readers(const Graph& graph, const Placement& placement,
+                           const std::map<std::string, QuantSpec>& specs) {
   for (const Site& site : placement.sites) {
     if (site.kind != SiteKind::kWeight) continue;
     const QuantSpec& spec = specs.at(site.name);
@@ -135,15 +157,22 @@ void require_float_readers(const Graph& graph, const Placement& placement, const
     const bool is_affine = spec.scheme == Scheme::kAffine;
     if (!site.is_weight_only && (group || is_affine)) {
       const Node& reader = graph.nodes[static_cast<size_t>(site.node)];
-      throw Error("site '", site.name, "': ", group ? text("groups of ", group) : "zero points", " need float activations, and ", reader.label(),
-                  " runs on integers; give --activations 32 (a plan may give single activations 8 bits)");
+      throw Error(
+          "site '", site.name, "': ", group ? text("groups of ", group) : "zero points",
+          " need float activations, and ", reader.label(),
+          " runs on integers; give --activations 32 (a plan may give single activations 8 bits)");
     }
     if (!is_group(group))
-      throw Error("site '", site.name, "': groups of ", group, " are not taken: they are powers of two from 16 on; ", nearest_groups(group));
+      throw Error("site '", site.name, "': groups of ", group,
+                  " are not taken: they are powers of two from 16 on; ", nearest_groups(group));
     if (group && !spec.channel_bits.empty())
-      throw Error("site '", site.name, "': channel_bits and groups exclude each other; leave one out (\"group\": 0)");
-    const bool has_binary = spec.bits == 1 || std::ranges::find(spec.channel_bits, 1) != spec.channel_bits.end();
-    if (is_affine && has_binary) throw Error("site '", site.name, "': one bit is a sign, without zero point; give 2 bits or more");
+      throw Error("site '", site.name,
+                  "': channel_bits and groups exclude each other; leave one out (\"group\": 0)");
+    const bool has_binary =
+        spec.bits == 1 || std::ranges::find(spec.channel_bits, 1) != spec.channel_bits.end();
+    if (is_affine && has_binary)
+      throw Error("site '", site.name,
+                  "': one bit is a sign, without zero point; give 2 bits or more");
   }
 }
 
@@ -154,10 +183,12 @@ bool matches(std::string_view pattern, std::string_view name) {
       if (matches(pattern.substr(1), name.substr(skip))) return true;
     return false;
   }
-  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) && matches(pattern.substr(1), name.substr(1));
+  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) &&
+         matches(pattern.substr(1), name.substr(1));
 }
 
-std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement, const Profile& profile,
+std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement,
+                                            const Profile& profile,
                                             const QuantizeOptions& options) {
   if (options.weights != 32 && (options.weights < 1 || options.weights > 8))
     throw UsageError("--weights ", options.weights, ": 1 to 8 bits, or 32 for float");
@@ -171,7 +202,8 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
     QuantSpec spec;
     spec.bits = site.kind == SiteKind::kWeight ? options.weights : options.activations;
     if (site.kind == SiteKind::kWeight && options.group) spec.group = options.group;
-    if (site.kind == SiteKind::kWeight && options.weight_scheme != Scheme::kSymmetric) spec.scheme = options.weight_scheme;
+    if (site.kind == SiteKind::kWeight && options.weight_scheme != Scheme::kSymmetric)
+      spec.scheme = options.weight_scheme;
     specs[site.name] = spec;
     known.insert(site.name);
   }
@@ -184,7 +216,8 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
   for (const Site& site : placement.sites)
     if (site.kind != SiteKind::kBias) {
       require_expressible(site.name, site.kind, specs.at(site.name), profile);
-      if (site.kind == SiteKind::kWeight) require_fitting_channels(graph, site, specs.at(site.name));
+      if (site.kind == SiteKind::kWeight)
+        require_fitting_channels(graph, site, specs.at(site.name));
     }
   return specs;
 }

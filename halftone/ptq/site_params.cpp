@@ -9,9 +9,12 @@
 namespace halftone {
 namespace {
 
-Range widened(const Range& a, const Range& b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
+Range widened(const Range& a, const Range& b) {
+  return {std::min(a.low, b.low), std::max(a.high, b.high)};
+}
 
-Range wanted_range(const Site& site, const QuantSpec& spec, const Calibration& calibration, bool is_symmetric) {
+Range wanted_range(const Site& site, const QuantSpec& spec, const Calibration& calibration,
+                   bool is_symmetric) {
   if (site.fixed_range) return *site.fixed_range;
   if (spec.range_min && spec.range_max) return {*spec.range_min, *spec.range_max};
   const auto found = calibration.observers.find(site.name);
@@ -31,8 +34,10 @@ QuantParams params_of(const Site& site, Range range, int bits, const Profile& pr
   if (site.is_non_negative) range.low = 0;
   if (site.upper_limit) range.high = std::min(range.high, *site.upper_limit);
   QuantParams params = affine_params(range.low, range.high, bits, codes);
-  // Q clips at least as hard as the Clip before it, also after rounding: else onnxruntime keeps the Clip, in float.
-  if (site.upper_limit) params.scales[0] = std::min(params.scales[0], largest_scale(*site.upper_limit, codes));
+  // Q clips at least as hard as the Clip before it, also after rounding: else onnxruntime keeps the
+  // Clip, in float.
+  if (site.upper_limit)
+    params.scales[0] = std::min(params.scales[0], largest_scale(*site.upper_limit, codes));
   return params;
 }
 
@@ -43,12 +48,15 @@ int64_t products_of(const Tensor& weight, int axis) {
 }
 
 // The grid of a weight site without its scales.
-QuantParams grid_of(const Site& site, const QuantSpec& spec, const Profile& profile, bool full_range) {
+QuantParams grid_of(const Site& site, const QuantSpec& spec, const Profile& profile,
+                    bool full_range) {
   auto width = [&](int bits) {
     const bool is_affine = spec.scheme == Scheme::kAffine;
-    return Width{bits, site.is_weight_only ? float_weight_codes(bits, is_affine) : weight_codes(profile, bits, full_range)};
+    return Width{bits, site.is_weight_only ? float_weight_codes(bits, is_affine)
+                                           : weight_codes(profile, bits, full_range)};
   };
-  QuantParams grid{{}, {}, spec.per_channel.value_or(true) ? site.axis : -1, spec.bits, width(spec.bits).range};
+  QuantParams grid{
+      {}, {}, spec.per_channel.value_or(true) ? site.axis : -1, spec.bits, width(spec.bits).range};
   if (site.is_weight_only && site.narrow_obstacle.empty() && spec.group.value_or(0)) {
     grid.axis = 1 - site.axis;  // of a matrix: that of the input channels
     grid.block_size = *spec.group;
@@ -61,7 +69,8 @@ QuantParams grid_of(const Site& site, const QuantSpec& spec, const Profile& prof
 
 }  // namespace
 
-std::map<std::string, QuantParams> activation_params(const Placement& placement, const Calibration& calibration,
+std::map<std::string, QuantParams> activation_params(const Placement& placement,
+                                                     const Calibration& calibration,
                                                      const std::map<std::string, QuantSpec>& specs,
                                                      const Profile& profile, int threads) {
   std::vector<const Site*> sites;
@@ -73,7 +82,8 @@ std::map<std::string, QuantParams> activation_params(const Placement& placement,
   ordered_parallel<std::optional<Range>>(
       sites.size(), threads,
       [&](size_t i) -> std::optional<Range> {
-        // What moves codes holds no value that its source does not hold; only a Concat's parts widen each other.
+        // What moves codes holds no value that its source does not hold; only a Concat's parts
+        // widen each other.
         const Site& site = *sites[i];
         const Site* owner = placement.find(site.shares_with, SiteKind::kActivation);
         const bool is_part = owner && owner != &site && !profile.shares_concat;
@@ -95,10 +105,11 @@ std::map<std::string, QuantParams> activation_params(const Placement& placement,
   return result;
 }
 
-std::map<std::string, QuantTensor> quantize_weights(const Graph& graph, const Placement& placement,
-                                                    const std::map<std::string, QuantParams>& activations,
-                                                    const std::map<std::string, QuantSpec>& specs,
-                                                    const Profile& profile, const PtqMethod& method, bool full_range) {
+std::map<std::string, QuantTensor> quantize_weights(
+    const Graph& graph, const Placement& placement,
+    const std::map<std::string, QuantParams>& activations,
+    const std::map<std::string, QuantSpec>& specs, const Profile& profile, const PtqMethod& method,
+    bool full_range) {
   std::map<std::string, QuantTensor> result;
   for (const Site& site : placement.sites) {
     if (site.kind != SiteKind::kWeight) continue;

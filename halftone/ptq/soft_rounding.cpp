@@ -13,7 +13,8 @@ namespace {
 constexpr double kZeta = 1.1, kGamma = -0.1;
 
 // One value a scale in a shape that broadcasts over the weight.
-at::Tensor broadcast(const std::vector<float>& values, const QuantParams& params, const Shape& weight) {
+at::Tensor broadcast(const std::vector<float>& values, const QuantParams& params,
+                     const Shape& weight) {
   const at::Tensor tensor = at::tensor(values, at::kFloat);
   if (params.axis < 0) return tensor.reshape({});
   const auto axis = static_cast<size_t>(params.axis);
@@ -44,12 +45,16 @@ at::Tensor binary_channels(const QuantParams& params, const Shape& weight) {
 }  // namespace
 
 SoftRounding::SoftRounding(const Tensor& weight, const QuantParams& params)
-    : shape_(weight.shape()), params_(params), scale_(broadcast(params.scales, params, shape_)),
-      low_(broadcast_ends(params, shape_, &CodeRange::qmin)), high_(broadcast_ends(params, shape_, &CodeRange::qmax)) {
+    : shape_(weight.shape()),
+      params_(params),
+      scale_(broadcast(params.scales, params, shape_)),
+      low_(broadcast_ends(params, shape_, &CodeRange::qmin)),
+      high_(broadcast_ends(params, shape_, &CodeRange::qmax)) {
   const at::Tensor steps = to_torch(weight) / scale_;
   floor_ = at::floor(steps);
   if (std::ranges::any_of(params.channels, [](const Width& width) { return width.bits == 1; })) {
-    const at::Tensor is_binary = binary_channels(params, shape_), sign = at::where(steps < 0, -1.0f, 1.0f).to(at::kFloat);
+    const at::Tensor is_binary = binary_channels(params, shape_),
+                     sign = at::where(steps < 0, -1.0f, 1.0f).to(at::kFloat);
     low_ = at::where(is_binary, sign, low_);
     high_ = at::where(is_binary, sign, high_);
   }
@@ -74,7 +79,8 @@ QuantTensor SoftRounding::hard() const {
   const at::NoGradGuard no_grad;
   const at::Tensor codes = at::clamp(floor_ + at::ge(variable_, 0), low_, high_);
   const std::vector<float> zero_points(params_.zero_points.begin(), params_.zero_points.end());
-  const at::Tensor integers = (codes + broadcast(zero_points, params_, shape_)).to(at::kInt).contiguous();
+  const at::Tensor integers =
+      (codes + broadcast(zero_points, params_, shape_)).to(at::kInt).contiguous();
   const int32_t* first = integers.const_data_ptr<int32_t>();
   return {shape_, std::vector<int32_t>(first, first + integers.numel()), params_};
 }
@@ -82,7 +88,7 @@ QuantTensor SoftRounding::hard() const {
 double SoftRounding::converged_share() const {
   const at::NoGradGuard no_grad;
   const at::Tensor h = rounding_up();
-  return at::logical_or(h < 0.01, h > 0.99).to(at::kDouble).mean().item<double>();
+  return at::logical_or(h<0.01, h> 0.99).to(at::kDouble).mean().item<double>();
 }
 
 std::optional<double> rounding_exponent(int step, int steps, double warm_up) {

@@ -51,7 +51,8 @@ TEST(SoftRounding, KeepsEachChannelWithinItsOwnCodes) {
 
 TEST(SoftRounding, BlocksWithZeroPointsRoundAsQuantizeTensorDoes) {
   const Tensor weight = Tensor::of<float>({10, 4}, random_values(40, 8));
-  const QuantParams params = fitted({{}, {}, 0, 4, {-8, 7}, {}, 4}, weight, {.is_affine = true}, "w");
+  const QuantParams params =
+      fitted({{}, {}, 0, 4, {-8, 7}, {}, 4}, weight, {.is_affine = true}, "w");
   const SoftRounding rounding(weight, params);
   EXPECT_EQ(rounding.hard().codes, quantize_tensor(weight, params, "w").codes);
 }
@@ -92,12 +93,15 @@ Learned learn(const Tensor& weight, const QuantParams& params, const at::Tensor&
   for (int t = 0; t < steps; ++t) {
     adam.zero_grad();
     at::Tensor loss = error_of(rounding.soft_weight());
-    if (const auto beta = rounding_exponent(t, steps)) loss = loss + 0.01 * rounding.regularizer(*beta);
+    if (const auto beta = rounding_exponent(t, steps))
+      loss = loss + 0.01 * rounding.regularizer(*beta);
     loss.backward();
     adam.step();
   }
   const QuantTensor nearest = quantize_tensor(weight, params, "w");
-  auto hard_error = [&](const QuantTensor& q) { return error_of(to_torch(dequantize_tensor(q))).item<double>(); };
+  auto hard_error = [&](const QuantTensor& q) {
+    return error_of(to_torch(dequantize_tensor(q))).item<double>();
+  };
   const double learned_error = hard_error(rounding.hard());
   return {std::move(rounding), hard_error(nearest), learned_error, nearest};
 }
@@ -108,7 +112,8 @@ TEST(SoftRounding, EndsAtZeroOrOneAndBeatsNearestRounding) {
   for (uint64_t seed = 1; seed <= 2; ++seed) {
     const Tensor weight = Tensor::of<float>({6, 12}, random_values(72, seed));
     const QuantParams params = weight_params(weight, 0, 2, {-2, 1}, WeightScale::kMse, "w");
-    const at::Tensor mixing = 0.05 * at::randn({12, 12}), x = at::matmul(mixing, at::randn({12, 64}));  // correlated inputs
+    const at::Tensor mixing = 0.05 * at::randn({12, 12}),
+                     x = at::matmul(mixing, at::randn({12, 64}));  // correlated inputs
     const Learned found = learn(weight, params, x, 2500);
     EXPECT_GT(found.rounding.converged_share(), 0.99) << "seed " << seed;
     EXPECT_LT(found.learned_error, found.nearest_error) << "seed " << seed;
@@ -117,7 +122,8 @@ TEST(SoftRounding, EndsAtZeroOrOneAndBeatsNearestRounding) {
     for (size_t i = 0; i < w.size(); ++i) {
       const double floor = std::floor(w[i] / params.scales[i / 12]);
       const double code = hard.codes[i];
-      EXPECT_TRUE(code == std::clamp(floor, -2.0, 1.0) || code == std::clamp(floor + 1, -2.0, 1.0)) << w[i];
+      EXPECT_TRUE(code == std::clamp(floor, -2.0, 1.0) || code == std::clamp(floor + 1, -2.0, 1.0))
+          << w[i];
     }
   }
 }

@@ -15,7 +15,8 @@
 namespace halftone {
 namespace {
 
-// A batch is learned from in so many parts, a part a worker: the sum of their gradients does not depend on the threads.
+// A batch is learned from in so many parts, a part a worker: the sum of their gradients does not
+// depend on the threads.
 constexpr size_t kParts = 4;
 constexpr size_t kSamplesToJudge = 128;
 
@@ -25,16 +26,19 @@ TensorMap read_all(const CacheMap& caches, std::span<const size_t> samples) {
   return values;
 }
 
-// Sum over channels, mean over samples and space, of |difference|^exponent; summed over the outputs. `count` samples make the mean.
-at::Tensor error_of(const TensorMap& outputs, const TensorMap& targets, const TensorMap& error_weights, double exponent,
-                    size_t count) {
+// Sum over channels, mean over samples and space, of |difference|^exponent; summed over the
+// outputs. `count` samples make the mean.
+at::Tensor error_of(const TensorMap& outputs, const TensorMap& targets,
+                    const TensorMap& error_weights, double exponent, size_t count) {
   at::Tensor total;
   for (const auto& [name, target] : targets) {
     const at::Tensor difference = outputs.at(name) - target;
     at::Tensor error = exponent == 2 ? difference.square() : difference.abs().pow(exponent);
-    if (const auto weight = error_weights.find(name); weight != error_weights.end()) error = error * weight->second.square();
+    if (const auto weight = error_weights.find(name); weight != error_weights.end())
+      error = error * weight->second.square();
     const int64_t channels = target.dim() > 1 ? target.size(1) : 1;
-    const auto places = static_cast<double>(target.numel() / (target.size(0) * channels)) * static_cast<double>(count);
+    const auto places = static_cast<double>(target.numel() / (target.size(0) * channels)) *
+                        static_cast<double>(count);
     const at::Tensor mean = error.sum() / places;
     total = total.defined() ? total + mean : mean;
   }
@@ -43,15 +47,22 @@ at::Tensor error_of(const TensorMap& outputs, const TensorMap& targets, const Te
 
 class UnitTrainer {
  public:
-  UnitTrainer(const Graph& graph, const QuantizedRegion& region, const UnitData& data, const Reconstruction& how,
-              const ReconstructionOptions& options, const Placement& placement, const QuantizedSites& sites, const Run& run)
-      : region_(region), data_(data), how_(how), options_(options), placement_(placement), run_(run),
+  UnitTrainer(const Graph& graph, const QuantizedRegion& region, const UnitData& data,
+              const Reconstruction& how, const ReconstructionOptions& options,
+              const Placement& placement, const QuantizedSites& sites, const Run& run)
+      : region_(region),
+        data_(data),
+        how_(how),
+        options_(options),
+        placement_(placement),
+        run_(run),
         rng_(run.rng("reconstruct/" + region.region().name)) {
     hard_ = present_quantizers(region, sites, how);
     if (how.learns_rounding)
       for (const std::string& name : region.weight_sites()) {
         const QuantParams& params = sites.weights.at(name).params;
-        if (params.bits > 1 && !options.frozen.contains(name)) roundings_.emplace(name, SoftRounding(graph.initializers.at(name), params));
+        if (params.bits > 1 && !options.frozen.contains(name))
+          roundings_.emplace(name, SoftRounding(graph.initializers.at(name), params));
       }
     if (how.learns_steps)
       for (const std::string& owner : region.own_owners()) {
@@ -59,21 +70,25 @@ class UnitTrainer {
         steps_[owner] = hard_.steps.at(owner).clone().requires_grad_();
         const auto limit = placement.find(owner, SiteKind::kActivation)->upper_limit;
         const CodeRange& codes = sites.activations.at(owner).range;
-        largest_steps_[owner] = limit ? largest_scale(*limit, codes) : std::numeric_limits<float>::max();
+        largest_steps_[owner] =
+            limit ? largest_scale(*limit, codes) : std::numeric_limits<float>::max();
       }
   }
 
   bool has_something_to_learn() const { return !roundings_.empty() || !steps_.empty(); }
 
   void run(const std::string& what) {
-    const int iterations = std::max(1, static_cast<int>(options_.iterations * how_.iterations_share));
+    const int iterations =
+        std::max(1, static_cast<int>(options_.iterations * how_.iterations_share));
     std::vector<at::Tensor> variables, steps;
     for (auto& [name, rounding] : roundings_) variables.push_back(rounding.variable());
     for (auto& [owner, step] : steps_) steps.push_back(step);
-    torch::optim::Adam rounding_optimizer(variables.empty() ? std::vector<at::Tensor>{at::zeros({1})} : variables,
-                                          torch::optim::AdamOptions(options_.rounding_learning_rate));
-    torch::optim::Adam step_optimizer(steps.empty() ? std::vector<at::Tensor>{at::zeros({1})} : steps,
-                                      torch::optim::AdamOptions(how_.step_learning_rate));
+    torch::optim::Adam rounding_optimizer(
+        variables.empty() ? std::vector<at::Tensor>{at::zeros({1})} : variables,
+        torch::optim::AdamOptions(options_.rounding_learning_rate));
+    torch::optim::Adam step_optimizer(
+        steps.empty() ? std::vector<at::Tensor>{at::zeros({1})} : steps,
+        torch::optim::AdamOptions(how_.step_learning_rate));
     Progress progress(run_, what, static_cast<size_t>(iterations));
     for (int t = 0; t < iterations; ++t) {
       run_.check_cancelled();
@@ -81,7 +96,8 @@ class UnitTrainer {
       rounding_optimizer.step();
       const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * t / iterations));
       for (auto& group : step_optimizer.param_groups())
-        static_cast<torch::optim::AdamOptions&>(group.options()).lr(how_.step_learning_rate * cosine);
+        static_cast<torch::optim::AdamOptions&>(group.options())
+            .lr(how_.step_learning_rate * cosine);
       step_optimizer.step();
       limit_steps();
       progress.advance();
@@ -97,8 +113,10 @@ class UnitTrainer {
       std::vector<size_t> samples(rows);
       for (size_t i = 0; i < rows; ++i) samples[i] = (first + i) % data_.samples;
       const TensorMap outputs = region_.run(read_all(data_.quantized_inputs, samples), quantizers);
-      total += error_of(outputs, read_all(data_.targets, samples), read_all(data_.error_weights, samples), how_.error_exponent,
-                        rows).item<double>() * static_cast<double>(rows);
+      total += error_of(outputs, read_all(data_.targets, samples),
+                        read_all(data_.error_weights, samples), how_.error_exponent, rows)
+                   .item<double>() *
+               static_cast<double>(rows);
     }
     return total / static_cast<double>((count + rows - 1) / rows * rows);
   }
@@ -108,7 +126,8 @@ class UnitTrainer {
   void put_into(QuantizedSites& sites) const {
     for (const auto& [name, rounding] : roundings_) sites.weights.at(name) = rounding.hard();
     for (const Site& site : placement_.sites)
-      if (const auto step = steps_.find(site.shares_with); site.kind == SiteKind::kActivation && step != steps_.end())
+      if (const auto step = steps_.find(site.shares_with);
+          site.kind == SiteKind::kActivation && step != steps_.end())
         sites.activations.at(site.name).scales[0] = step->second.item<float>();
   }
 
@@ -148,7 +167,8 @@ class UnitTrainer {
       soft[name] = rounding.soft_weight();
       leaves.push_back(quantizers.weights[name] = soft[name].detach().requires_grad_());
     }
-    for (auto& [owner, step] : steps_) leaves.push_back(quantizers.steps[owner] = step.detach().requires_grad_());
+    for (auto& [owner, step] : steps_)
+      leaves.push_back(quantizers.steps[owner] = step.detach().requires_grad_());
 
     std::vector<at::Tensor> sums(leaves.size());
     using Gradients = std::vector<at::Tensor>;
@@ -161,13 +181,16 @@ class UnitTrainer {
           RegionQuantizers mine = quantizers;
           mine.seeds = seeds[part];
           const TensorMap outputs = region_.run(inputs(samples, seeds[part]), mine);
-          const at::Tensor error = error_of(outputs, read_all(data_.targets, samples), read_all(data_.error_weights, samples),
-                                            how_.error_exponent, rows * kParts);
-          return torch::autograd::grad({error}, leaves, {}, std::nullopt, false, /*allow_unused=*/true);
+          const at::Tensor error =
+              error_of(outputs, read_all(data_.targets, samples),
+                       read_all(data_.error_weights, samples), how_.error_exponent, rows * kParts);
+          return torch::autograd::grad({error}, leaves, {}, std::nullopt, false,
+                                       /*allow_unused=*/true);
         },
         [&](size_t, Gradients gradients) {
           for (size_t i = 0; i < sums.size(); ++i)
-            if (gradients[i].defined()) sums[i] = sums[i].defined() ? sums[i] + gradients[i] : gradients[i];
+            if (gradients[i].defined())
+              sums[i] = sums[i].defined() ? sums[i] + gradients[i] : gradients[i];
         });
 
     size_t next = 0;
@@ -186,7 +209,8 @@ class UnitTrainer {
     for (auto& [owner, step] : steps_) step.mutable_grad() = sums[next++];
   }
 
-  // Each element of an input from the quantized network with probability `keep`, else from the float one.
+  // Each element of an input from the quantized network with probability `keep`, else from the
+  // float one.
   TensorMap inputs(std::span<const size_t> samples, std::span<const uint32_t> seeds) const {
     TensorMap values = read_all(data_.quantized_inputs, samples);
     if (how_.keep >= 1) return values;
@@ -216,18 +240,20 @@ class UnitTrainer {
   Rng rng_;
   RegionQuantizers hard_;
   std::map<std::string, SoftRounding> roundings_;
-  std::map<std::string, at::Tensor> steps_;        // by owner
+  std::map<std::string, at::Tensor> steps_;     // by owner
   std::map<std::string, float> largest_steps_;  // a Clip's limit, by owner
 };
 
 }  // namespace
 
-RegionQuantizers present_quantizers(const QuantizedRegion& region, const QuantizedSites& sites, const Reconstruction& how) {
+RegionQuantizers present_quantizers(const QuantizedRegion& region, const QuantizedSites& sites,
+                                    const Reconstruction& how) {
   return how.quantizes_activations ? hard_quantizers(region, sites) : hard_weights(region, sites);
 }
 
-UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data, const Reconstruction& how,
-                      const ReconstructionOptions& options, const Placement& placement, QuantizedSites& sites,
+UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data,
+                      const Reconstruction& how, const ReconstructionOptions& options,
+                      const Placement& placement, QuantizedSites& sites,
                       const std::string& progress, const Run& run) {
   const OneTorchThread one_thread;
   UnitReport report{.name = region.region().name};

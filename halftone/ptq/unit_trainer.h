@@ -1,4 +1,5 @@
-// Learns the rounding of one unit's weights and the scales of its activations (eq. numbers in soft_rounding.h).
+// Learns the rounding of one unit's weights and the scales of its activations (eq. numbers in
+// soft_rounding.h).
 #pragma once
 
 #include <map>
@@ -13,8 +14,8 @@ namespace halftone {
 
 using CacheMap = std::map<std::string, std::shared_ptr<ValueCache>>;
 
-// What a unit learns from: for each input its value in the float and in the quantized network, for each output the float one and,
-// with Fisher weighting, the weight of each element's error.
+// What a unit learns from: for each input its value in the float and in the quantized network, for
+// each output the float one and, with Fisher weighting, the weight of each element's error.
 struct UnitData {
   CacheMap float_inputs = {}, quantized_inputs = {}, targets = {}, error_weights = {};
   size_t samples = 0;
@@ -22,11 +23,13 @@ struct UnitData {
 };
 
 // The region's quantizers as `sites` stand, of the kind that the walk works with.
-RegionQuantizers present_quantizers(const QuantizedRegion& region, const QuantizedSites& sites, const Reconstruction& how);
+RegionQuantizers present_quantizers(const QuantizedRegion& region, const QuantizedSites& sites,
+                                    const Reconstruction& how);
 
 // Changes `sites` where the unit's loss with rounded weights falls, else leaves them.
-UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data, const Reconstruction& how,
-                      const ReconstructionOptions& options, const Placement& placement, QuantizedSites& sites,
+UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data,
+                      const Reconstruction& how, const ReconstructionOptions& options,
+                      const Placement& placement, QuantizedSites& sites,
                       const std::string& progress, const Run& run);
 
 }  // namespace halftone

@@ -18,7 +18,8 @@ namespace {
 int unnamed_file(const std::filesystem::path& folder) {
   std::string path = (folder / "halftone-cache-XXXXXX").string();
   const int file = ::mkstemp(path.data());
-  if (file < 0) throw Error("cannot make a cache file in '", folder.string(), "': ", std::strerror(errno));
+  if (file < 0)
+    throw Error("cannot make a cache file in '", folder.string(), "': ", std::strerror(errno));
   ::unlink(path.c_str());
   return file;
 }
@@ -48,23 +49,29 @@ void ValueCache::allocate(const at::Tensor& value) {
 
 void ValueCache::write(size_t first, size_t count, const at::Tensor& value) {
   if (value.dim() == 0 || value.size(0) < static_cast<int64_t>(count))
-    throw Error("the value '", name_, "' has shape ", text(value.sizes()), ": its first axis is not the ", count,
-                " samples of a batch; block reconstruction needs a network that treats samples one by one");
+    throw Error(
+        "the value '", name_, "' has shape ", text(value.sizes()), ": its first axis is not the ",
+        count,
+        " samples of a batch; block reconstruction needs a network that treats samples one by one");
   if (row_bytes_ == 0) allocate(value);
   const at::Tensor rows = value.narrow(0, 0, static_cast<int64_t>(count)).contiguous();
   if (rows.scalar_type() != type_ || rows.nbytes() != count * row_bytes_)
-    throw Error("the value '", name_, "' changes its shape from batch to batch: ", text(rows.sizes()));
+    throw Error("the value '", name_,
+                "' changes its shape from batch to batch: ", text(rows.sizes()));
   const char* bytes = static_cast<const char*>(rows.const_data_ptr());
   if (file_ < 0) {
     std::memcpy(memory_.data() + first * row_bytes_, bytes, rows.nbytes());
     return;
   }
   for (size_t done = 0; done < rows.nbytes();) {
-    const auto wrote = ::pwrite(file_, bytes + done, rows.nbytes() - done, static_cast<off_t>(first * row_bytes_ + done));
+    const auto wrote = ::pwrite(file_, bytes + done, rows.nbytes() - done,
+                                static_cast<off_t>(first * row_bytes_ + done));
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote <= 0)
-      throw Error("cannot write ", format_bytes(samples_ * row_bytes_), " of cached activations to '", budget_.folder.string(),
-                  "': ", std::strerror(errno), "; free space there, use fewer samples (--limit) or raise --memory");
+      throw Error("cannot write ", format_bytes(samples_ * row_bytes_),
+                  " of cached activations to '", budget_.folder.string(),
+                  "': ", std::strerror(errno),
+                  "; free space there, use fewer samples (--limit) or raise --memory");
     done += static_cast<size_t>(wrote);
   }
 }
@@ -81,9 +88,12 @@ at::Tensor ValueCache::read(std::span<const size_t> samples) const {
       continue;
     }
     for (size_t done = 0; done < row_bytes_;) {
-      const auto got = ::pread(file_, row + done, row_bytes_ - done, static_cast<off_t>(samples[i] * row_bytes_ + done));
+      const auto got = ::pread(file_, row + done, row_bytes_ - done,
+                               static_cast<off_t>(samples[i] * row_bytes_ + done));
       if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) throw Error("reading cached activations of '", name_, "': ", got < 0 ? std::strerror(errno) : "the file is short");
+      if (got <= 0)
+        throw Error("reading cached activations of '", name_,
+                    "': ", got < 0 ? std::strerror(errno) : "the file is short");
       done += static_cast<size_t>(got);
     }
   }

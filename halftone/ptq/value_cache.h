@@ -1,4 +1,5 @@
-// The value of one tensor of a network for every calibration sample, in memory or, beyond a budget, in a file.
+// The value of one tensor of a network for every calibration sample, in memory or, beyond a budget,
+// in a file.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,7 +13,8 @@
 
 namespace halftone {
 
-// How many bytes caches may hold in memory together; what comes beyond lies in unnamed files of `folder`.
+// How many bytes caches may hold in memory together; what comes beyond lies in unnamed files of
+// `folder`.
 struct CacheBudget {
   uint64_t limit_bytes = uint64_t{1} << 30;
   std::filesystem::path folder = std::filesystem::temp_directory_path();
@@ -27,8 +29,9 @@ class ValueCache {
   ValueCache(const ValueCache&) = delete;
   ValueCache& operator=(const ValueCache&) = delete;
 
-  // Rows `first` .. `first + count` from the first `count` of `value`, [batch, ...]. The first call fixes type and shape of a row.
-  // Throws Error naming the value where its rows are not samples, or where the disk is full.
+  // Rows `first` .. `first + count` from the first `count` of `value`, [batch, ...]. The first call
+  // fixes type and shape of a row. Throws Error naming the value where its rows are not samples, or
+  // where the disk is full.
   void write(size_t first, size_t count, const at::Tensor& value);
   // The rows of `samples`, stacked: [samples.size(), ...]. Thread-safe.
   at::Tensor read(std::span<const size_t> samples) const;

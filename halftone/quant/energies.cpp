@@ -8,8 +8,8 @@
 namespace halftone {
 
 // Eight running sums in double, so that the compiler can add in vectors.
-[[gnu::target_clones("avx2", "default")]]
-void Energies::add(std::span<const float> original, std::span<const float> other) {
+[[gnu::target_clones("avx2", "default")]] void Energies::add(std::span<const float> original,
+                                                             std::span<const float> other) {
   constexpr size_t kLanes = 8;
   std::array<double, kLanes> signals{}, noises{};
   const size_t size = std::min(original.size(), other.size());

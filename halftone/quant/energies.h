@@ -17,7 +17,8 @@ struct Energies {
   void add(std::span<const float> original, std::span<const float> other);
   Energies& operator+=(const Energies& more);
 
-  // Signal-to-quantization-noise ratio: 10 log10(signal / noise) in dB; 200 where both tensors are equal.
+  // Signal-to-quantization-noise ratio: 10 log10(signal / noise) in dB; 200 where both tensors are
+  // equal.
   double sqnr_db() const;
 };
 

@@ -1,9 +1,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "halftone/quant/fake_quantize.cpp"
+#include "halftone/quant/fake_quantize.h"
+
 #include <hwy/foreach_target.h>  // includes this file once for every instruction set
 #include <hwy/highway.h>
-
-#include "halftone/quant/fake_quantize.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace halftone::HWY_NAMESPACE {
@@ -15,11 +15,12 @@ using V = hn::Vec<Floats>;
 constexpr Floats kFloats;
 constexpr Words kWords;
 
-// The sums of the scale's gradient: so many partial sums whatever the vector's width, so that every instruction set adds in the same
-// order up to the last few additions.
+// The sums of the scale's gradient: so many partial sums whatever the vector's width, so that every
+// instruction set adds in the same order up to the last few additions.
 constexpr size_t kBlock = 1024;
 
-// Which of the elements from `first` on are kept: a hash of position and seed (the finalizer of MurmurHash3) against a threshold.
+// Which of the elements from `first` on are kept: a hash of position and seed (the finalizer of
+// MurmurHash3) against a threshold.
 struct Drawer {
   hn::Vec<Words> seed, threshold;
 
@@ -34,7 +35,8 @@ struct Drawer {
     h = hn::Mul(hn::Xor(h, hn::ShiftRight<13>(h)), hn::Set(kWords, 0xC2B2AE35u));
     h = hn::ShiftRight<8>(hn::Xor(h, hn::ShiftRight<16>(h)));
     const hn::RebindToSigned<Words> integers;
-    return hn::RebindMask(kFloats, hn::Lt(hn::BitCast(integers, h), hn::BitCast(integers, threshold)));
+    return hn::RebindMask(kFloats,
+                          hn::Lt(hn::BitCast(integers, h), hn::BitCast(integers, threshold)));
   }
 };
 
@@ -79,12 +81,14 @@ void Forward(std::span<const float> x, const FakeQuantizer& quantizer, float* y,
   const Grid grid(quantizer);
   if (keep.probability >= 1.0f)
     return each_vector(x.size(), [&](size_t i, size_t count) {
-      store(hn::Mul(grid.code(hn::Div(load(x.data() + i, count), grid.scale)), grid.scale), y + i, count);
+      store(hn::Mul(grid.code(hn::Div(load(x.data() + i, count), grid.scale)), grid.scale), y + i,
+            count);
     });
   const Drawer kept(keep);
   each_vector(x.size(), [&](size_t i, size_t count) {
     const V v = load(x.data() + i, count);
-    store(hn::IfThenElse(kept(i), hn::Mul(grid.code(hn::Div(v, grid.scale)), grid.scale), v), y + i, count);
+    store(hn::IfThenElse(kept(i), hn::Mul(grid.code(hn::Div(v, grid.scale)), grid.scale), v), y + i,
+          count);
   });
 }
 
@@ -97,8 +101,8 @@ HWY_INLINE V BackwardStep(V x, V grad_y, const Grid& grid, V* grad_x) {
   return hn::Mul(grad_y, hn::IfThenElse(inside, hn::Sub(code, steps), code));
 }
 
-double Backward(std::span<const float> x, std::span<const float> grad_y, const FakeQuantizer& quantizer, float* grad_x,
-                const Keep& keep) {
+double Backward(std::span<const float> x, std::span<const float> grad_y,
+                const FakeQuantizer& quantizer, float* grad_x, const Keep& keep) {
   const Grid grid(quantizer);
   const Drawer kept(keep);
   const bool keeps_all = keep.probability >= 1.0f;
@@ -126,7 +130,8 @@ double Backward(std::span<const float> x, std::span<const float> grad_y, const F
 void Choose(std::span<const float> a, std::span<const float> b, float* y, const Keep& keep) {
   const Drawer kept(keep);
   each_vector(a.size(), [&](size_t i, size_t count) {
-    store(hn::IfThenElse(kept(i), load(a.data() + i, count), load(b.data() + i, count)), y + i, count);
+    store(hn::IfThenElse(kept(i), load(a.data() + i, count), load(b.data() + i, count)), y + i,
+          count);
   });
 }
 
@@ -141,12 +146,13 @@ HWY_EXPORT(Forward);
 HWY_EXPORT(Backward);
 HWY_EXPORT(Choose);
 
-void fake_quantize(std::span<const float> x, const FakeQuantizer& quantizer, float* y, const Keep& keep) {
+void fake_quantize(std::span<const float> x, const FakeQuantizer& quantizer, float* y,
+                   const Keep& keep) {
   HWY_DYNAMIC_DISPATCH(Forward)(x, quantizer, y, keep);
 }
 
-double fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y, const FakeQuantizer& quantizer,
-                              float* grad_x, const Keep& keep) {
+double fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y,
+                              const FakeQuantizer& quantizer, float* grad_x, const Keep& keep) {
   return HWY_DYNAMIC_DISPATCH(Backward)(x, grad_y, quantizer, grad_x, keep);
 }
 

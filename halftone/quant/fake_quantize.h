@@ -1,10 +1,12 @@
-// Fake quantization in one pass over memory: rounds to the grid of the numeric contract and stays in float, forward and backward.
+// Fake quantization in one pass over memory: rounds to the grid of the numeric contract and stays
+// in float, forward and backward.
 //
 //   FakeQuantizer q{.scale = 0.02f, .zero_point = 0, .range = {0, 15}};
 //   fake_quantize(x, q, y.data());
 //   double grad_scale = fake_quantize_backward(x, grad_y, q, grad_x.data());
 //
-// Vectorised for the CPU that it runs on; every instruction set gives the same y, grad_x and kept elements.
+// Vectorised for the CPU that it runs on; every instruction set gives the same y, grad_x and kept
+// elements.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +16,8 @@
 
 namespace halftone {
 
-// Which elements are quantized: each by itself with a probability, drawn from its position and a seed (QDrop, Wei et al. 2022).
+// Which elements are quantized: each by itself with a probability, drawn from its position and a
+// seed (QDrop, Wei et al. 2022).
 struct Keep {
   float probability = 1.0f;  // 1: all, without drawing
   uint32_t seed = 0;
@@ -23,17 +26,20 @@ struct Keep {
 struct FakeQuantizer {
   float scale = 1.0f;  // > 0, finite
   int32_t zero_point = 0;
-  CodeRange range;     // |bounds| < 2^20
+  CodeRange range;  // |bounds| < 2^20
 };
 
-// y_i = (q(x_i) - zero_point) * scale, bit for bit as quantize() and dequantize(), or x_i where it is not kept. y: as many as x.
-void fake_quantize(std::span<const float> x, const FakeQuantizer& quantizer, float* y, const Keep& keep = {});
+// y_i = (q(x_i) - zero_point) * scale, bit for bit as quantize() and dequantize(), or x_i where it
+// is not kept. y: as many as x.
+void fake_quantize(std::span<const float> x, const FakeQuantizer& quantizer, float* y,
+                   const Keep& keep = {});
 
-// grad_x_i = grad_y_i where q does not saturate or is not kept, else 0 (straight-through estimator). Returns the gradient of the
-// scale by LSQ (Esser et al. 2020, arXiv 1902.08153, eq. 3): the sum over kept elements of grad_y_i times q(x_i) - z - x_i/s, or
-// qmin - z or qmax - z where it saturates; without LSQ's factor. grad_x may be grad_y.
-double fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y, const FakeQuantizer& quantizer,
-                              float* grad_x, const Keep& keep = {});
+// grad_x_i = grad_y_i where q does not saturate or is not kept, else 0 (straight-through
+// estimator). Returns the gradient of the scale by LSQ (Esser et al. 2020, arXiv 1902.08153, eq.
+// 3): the sum over kept elements of grad_y_i times q(x_i) - z - x_i/s, or qmin - z or qmax - z
+// where it saturates; without LSQ's factor. grad_x may be grad_y.
+double fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y,
+                              const FakeQuantizer& quantizer, float* grad_x, const Keep& keep = {});
 
 // y_i = a_i where i is kept, else b_i.
 void choose_kept(std::span<const float> a, std::span<const float> b, float* y, const Keep& keep);

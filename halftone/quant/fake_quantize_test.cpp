@@ -18,8 +18,9 @@ std::vector<float> random_values(size_t count, float reach, Rng& rng) {
 }
 
 std::vector<FakeQuantizer> quantizers() {
-  return {{0.1f, 0, {0, 1}},     {0.37f, 0, {-2, 1}},      {0.01f, 0, {-8, 7}},    {0.05f, 7, {0, 15}},
-          {0.02f, 128, {0, 255}}, {0.003f, 0, {-64, 64}}, {1.0f / 3, 3, {0, 7}}, {1e-3f, 0, {0, 65535}}};
+  return {{0.1f, 0, {0, 1}},     {0.37f, 0, {-2, 1}},    {0.01f, 0, {-8, 7}},
+          {0.05f, 7, {0, 15}},   {0.02f, 128, {0, 255}}, {0.003f, 0, {-64, 64}},
+          {1.0f / 3, 3, {0, 7}}, {1e-3f, 0, {0, 65535}}};
 }
 
 // The same on every instruction set that this CPU has.
@@ -44,7 +45,9 @@ TEST(FakeQuantize, EqualsTheContractBitForBit) {
       std::vector<float> y(x.size());
       fake_quantize(x, q, y.data());
       for (size_t i = 0; i < x.size(); ++i)
-        ASSERT_EQ(y[i], dequantize(quantize(x[i], q.scale, q.zero_point, q.range), q.scale, q.zero_point)) << x[i];
+        ASSERT_EQ(y[i],
+                  dequantize(quantize(x[i], q.scale, q.zero_point, q.range), q.scale, q.zero_point))
+            << x[i];
     }
   });
 }

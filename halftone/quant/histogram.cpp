@@ -9,10 +9,11 @@ namespace {
 
 constexpr size_t kBlock = 1 << 14;  // counted in 16 bits, two counters a bin
 
-// floor(x / width) of each value, and how many of them are zero. Exact, as the inverse is a power of two; in double, as the
-// inverse of a very small width overflows float.
-[[gnu::target_clones("avx2", "default")]]
-size_t find_positions(std::span<const float> values, double inverse, int32_t* positions) {
+// floor(x / width) of each value, and how many of them are zero. Exact, as the inverse is a power
+// of two; in double, as the inverse of a very small width overflows float.
+[[gnu::target_clones("avx2", "default")]] size_t find_positions(std::span<const float> values,
+                                                                double inverse,
+                                                                int32_t* positions) {
   int32_t zeros = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     const double x = static_cast<double>(values[i]) * inverse;
@@ -63,9 +64,11 @@ void Histogram::add(std::span<const float> values, const MinMax& extremes) {
     std::array<int32_t, kBlock> positions;
     const auto block = values.first(std::min(kBlock, values.size()));
     const size_t zeros = find_positions(block, 1 / width_, positions.data());
-    // Two counters a bin, taken in turn: a run of equal values would wait for its own last increment.
+    // Two counters a bin, taken in turn: a run of equal values would wait for its own last
+    // increment.
     std::array<std::array<uint16_t, 2 * kHalf>, 2> counted{};
-    for (size_t i = 0; i < block.size(); ++i) ++counted[i % 2][static_cast<size_t>(positions[i] + kHalf)];
+    for (size_t i = 0; i < block.size(); ++i)
+      ++counted[i % 2][static_cast<size_t>(positions[i] + kHalf)];
     for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += counted[0][i] + counted[1][i];
     counts_[kHalf] -= zeros;
     zeros_ += zeros;
@@ -99,7 +102,8 @@ std::vector<Histogram::Bin> Histogram::bins() const {
   for (size_t i = 0; i < counts_.size(); ++i) {
     if (i == static_cast<size_t>(kHalf)) add_zeros();
     if (counts_[i])
-      result.push_back({(static_cast<double>(i) - kHalf + 0.5) * width_, static_cast<double>(counts_[i])});
+      result.push_back(
+          {(static_cast<double>(i) - kHalf + 0.5) * width_, static_cast<double>(counts_[i])});
   }
   if (counts_.empty()) add_zeros();
   return result;
@@ -110,7 +114,8 @@ std::vector<double> Histogram::magnitudes() const {
   result[0] = static_cast<double>(zeros_);
   for (size_t i = 0; i < counts_.size(); ++i) {
     const int position = static_cast<int>(i) - kHalf;
-    result[static_cast<size_t>(position >= 0 ? position : -position - 1)] += static_cast<double>(counts_[i]);
+    result[static_cast<size_t>(position >= 0 ? position : -position - 1)] +=
+        static_cast<double>(counts_[i]);
   }
   return result;
 }

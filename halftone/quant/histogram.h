@@ -1,7 +1,8 @@
-// Counts of a stream of values in bounded memory, with the same result whatever the order or the split of the stream.
+// Counts of a stream of values in bounded memory, with the same result whatever the order or the
+// split of the stream.
 //
-// 2,048 bins of width w over [-1024 w, 1024 w), w a power of two: a value outside doubles w and merges bins in pairs, which is
-// exact. 16 kB.
+// 2,048 bins of width w over [-1024 w, 1024 w), w a power of two: a value outside doubles w and
+// merges bins in pairs, which is exact. 16 kB.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,8 @@ class Histogram {
   float min() const { return min_; }
   float max() const { return max_; }
   double bin_width() const { return width_; }
-  // Non-empty bins from low to high. The centre stands for a bin; exact zeros, which ReLU makes many of, are a bin of their own.
+  // Non-empty bins from low to high. The centre stands for a bin; exact zeros, which ReLU makes
+  // many of, are a bin of their own.
   std::vector<Bin> bins() const;
   // Counts of |x| in 1,024 bins of bin_width() (bin i: [i w, (i+1) w)), exact zeros in bin 0.
   std::vector<double> magnitudes() const;

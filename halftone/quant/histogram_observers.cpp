@@ -1,4 +1,5 @@
-// Observers that keep a histogram: percentile, least error, the better of the two, and entropy (KL divergence).
+// Observers that keep a histogram: percentile, least error, the better of the two, and entropy (KL
+// divergence).
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -15,7 +16,9 @@ using Choose = Range (*)(const Histogram&, const RangeRequest&);
 class HistogramObserver : public Observer {
  public:
   explicit HistogramObserver(Choose choose) : choose_(choose) {}
-  void observe(std::span<const float> values, const MinMax& extremes) override { histogram_.add(values, extremes); }
+  void observe(std::span<const float> values, const MinMax& extremes) override {
+    histogram_.add(values, extremes);
+  }
   void merge(const Observer& later) override {
     histogram_.merge(dynamic_cast<const HistogramObserver&>(later).histogram_);
   }
@@ -36,7 +39,8 @@ Range widest(const Histogram& histogram, const RangeRequest& request) {
   return {-magnitude, magnitude};
 }
 
-// --- percentile: leaves out the same share of values at either end that has any ---------------------------------------
+// --- percentile: leaves out the same share of values at either end that has any
+// ---------------------------------------
 
 // Smallest t with P(x <= t) >= share, interpolated inside the bin.
 double quantile(const Histogram& histogram, double share) {
@@ -55,20 +59,26 @@ double quantile(const Histogram& histogram, double share) {
 Range percentile(const Histogram& histogram, const RangeRequest& request) {
   const double left_out = request.bits >= 8 ? 1e-4 : 1e-3;
   Range range = widest(histogram, {request.bits, false});
-  if (range.high > 0) range.high = std::min(range.high, static_cast<float>(std::max(0.0, quantile(histogram, 1 - left_out))));
-  if (range.low < 0) range.low = std::max(range.low, static_cast<float>(std::min(0.0, quantile(histogram, left_out))));
+  if (range.high > 0)
+    range.high =
+        std::min(range.high, static_cast<float>(std::max(0.0, quantile(histogram, 1 - left_out))));
+  if (range.low < 0)
+    range.low =
+        std::max(range.low, static_cast<float>(std::min(0.0, quantile(histogram, left_out))));
   if (!request.is_symmetric) return range;
   const float magnitude = std::max(-range.low, range.high);
   return {-magnitude, magnitude};
 }
 
-// --- mse: least sum of |x - x'|^2.4 ------------------------------------------------------------------------------------
+// --- mse: least sum of |x - x'|^2.4
+// ------------------------------------------------------------------------------------
 
 // Exponent of the BRECQ and QDrop authors' code.
 constexpr double kNorm = 2.4;
 
 // Sum of |x - x'|^norm.
-double error_of(const std::vector<Histogram::Bin>& bins, Range range, int bits, double norm = kNorm) {
+double error_of(const std::vector<Histogram::Bin>& bins, Range range, int bits,
+                double norm = kNorm) {
   const QuantParams params = affine_params(range.low, range.high, bits, full_range(bits, false));
   const double scale = params.scales[0];
   const double low = -params.zero_points[0], high = low + params.range.qmax;
@@ -101,10 +111,12 @@ Range least_error(const Histogram& histogram, const RangeRequest& request) {
   const auto bins = histogram.bins();
   Range range = widest(histogram, request);
   auto scaled = [&](double low_factor, double high_factor) {
-    return Range{static_cast<float>(range.low * low_factor), static_cast<float>(range.high * high_factor)};
+    return Range{static_cast<float>(range.low * low_factor),
+                 static_cast<float>(range.high * high_factor)};
   };
   if (request.is_symmetric || range.low == 0 || range.high == 0) {
-    const double factor = best_factor([&](double f) { return error_of(bins, scaled(f, f), request.bits); });
+    const double factor =
+        best_factor([&](double f) { return error_of(bins, scaled(f, f), request.bits); });
     return scaled(factor, factor);
   }
   // Both ends move: shrink them together first, then one after the other.
@@ -117,7 +129,8 @@ Range least_error(const Histogram& histogram, const RangeRequest& request) {
   return scaled(low, high);
 }
 
-// --- entropy: least Kullback-Leibler divergence of the clipped, coarsened distribution from the clipped one ---------------
+// --- entropy: least Kullback-Leibler divergence of the clipped, coarsened distribution from the
+// clipped one ---------------
 
 // counts[0..n) against itself in `levels` groups, the tail folded into the last bin of the former.
 double divergence(const std::vector<double>& counts, size_t n, size_t levels) {
@@ -159,11 +172,13 @@ Range entropy(const Histogram& histogram, const RangeRequest& request) {
     const double value = divergence(counts, n, levels);
     if (value < least) least = value, best = n;
   }
-  const auto threshold = static_cast<float>((static_cast<double>(best) + 0.5) * histogram.bin_width());
+  const auto threshold =
+      static_cast<float>((static_cast<double>(best) + 0.5) * histogram.bin_width());
   return {std::max(all.low, -threshold), std::min(all.high, threshold)};
 }
 
-// --- best: percentile or mse, whichever has the smaller squared error ---------------------------------------------------
+// --- best: percentile or mse, whichever has the smaller squared error
+// ---------------------------------------------------
 
 Range best(const Histogram& histogram, const RangeRequest& request) {
   const auto bins = histogram.bins();
@@ -172,15 +187,20 @@ Range best(const Histogram& histogram, const RangeRequest& request) {
 }
 
 template <Choose choose>
-std::unique_ptr<Observer> make() { return std::make_unique<HistogramObserver>(choose); }
+std::unique_ptr<Observer> make() {
+  return std::make_unique<HistogramObserver>(choose);
+}
 
-HALFTONE_REGISTER(ObserverKind, "percentile", "Leaves out the outermost values (0.01 % at 8 bits, 0.1 % below)", "",
+HALFTONE_REGISTER(ObserverKind, "percentile",
+                  "Leaves out the outermost values (0.01 % at 8 bits, 0.1 % below)", "",
                   make<percentile>);
 HALFTONE_REGISTER(ObserverKind, "mse", "Range with the least quantization error over a histogram",
                   "Li et al. 2021 (BRECQ), arXiv 2102.05426", make<least_error>);
-HALFTONE_REGISTER(ObserverKind, "best", "percentile or mse for each site, whichever has the smaller squared error", "",
+HALFTONE_REGISTER(ObserverKind, "best",
+                  "percentile or mse for each site, whichever has the smaller squared error", "",
                   make<best>);
-HALFTONE_REGISTER(ObserverKind, "entropy", "Range that keeps the distribution (KL divergence); meant for 8 bits",
+HALFTONE_REGISTER(ObserverKind, "entropy",
+                  "Range that keeps the distribution (KL divergence); meant for 8 bits",
                   "Migacz, 8-bit inference with TensorRT, GTC 2017", make<entropy>);
 
 }  // namespace

@@ -15,9 +15,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 constexpr Floats kFloats;
 
-// One of several running results: minimum and maximum depend on the step before, so that a single one would wait for itself.
+// One of several running results: minimum and maximum depend on the step before, so that a single
+// one would wait for itself.
 struct Running {
-  hn::Vec<Floats> low, high, poison = hn::Zero(kFloats);  // poison: NaN from the first NaN or infinity on
+  hn::Vec<Floats> low, high,
+      poison = hn::Zero(kFloats);  // poison: NaN from the first NaN or infinity on
 
   explicit Running(float first) : low(hn::Set(kFloats, first)), high(low) {}
 
@@ -46,7 +48,8 @@ MinMax min_max(std::span<const float> values) {
     d.add(hn::LoadU(kFloats, x + 3 * lanes));
   }
   a.add(b), c.add(d), a.add(c);
-  MinMax result{hn::GetLane(hn::MinOfLanes(kFloats, a.low)), hn::GetLane(hn::MaxOfLanes(kFloats, a.high)),
+  MinMax result{hn::GetLane(hn::MinOfLanes(kFloats, a.low)),
+                hn::GetLane(hn::MaxOfLanes(kFloats, a.high)),
                 hn::GetLane(hn::SumOfLanes(kFloats, a.poison)) == 0.0f};
   for (; i < values.size(); ++i) {
     result.min = std::min(result.min, values[i]);

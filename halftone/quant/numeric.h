@@ -1,5 +1,5 @@
-// The numeric contract: how a float becomes a code and back. Everything that rounds calls this or is tested bit for bit
-// against it.
+// The numeric contract: how a float becomes a code and back. Everything that rounds calls this or
+// is tested bit for bit against it.
 //
 //   q  = clamp(round_half_even(x / scale) + zero_point, qmin, qmax)
 //   x' = (q - zero_point) * scale
@@ -35,10 +35,12 @@ inline float dequantize(int32_t code, float scale, int32_t zero_point) {
   return static_cast<float>(code - zero_point) * scale;
 }
 
-// The same over many values, bit for bit; Code is int8_t or uint8_t and holds `range`. Vectorised: clamping to whole numbers
-// before rounding gives what rounding before clamping gives, and adding 1.5 * 2^23 rounds half to even where |x| < 2^22.
+// The same over many values, bit for bit; Code is int8_t or uint8_t and holds `range`. Vectorised:
+// clamping to whole numbers before rounding gives what rounding before clamping gives, and
+// adding 1.5 * 2^23 rounds half to even where |x| < 2^22.
 template <typename Code>
-void quantize_values(std::span<const float> values, float scale, int32_t zero_point, CodeRange range, Code* codes) {
+void quantize_values(std::span<const float> values, float scale, int32_t zero_point,
+                     CodeRange range, Code* codes) {
   const float low = static_cast<float>(range.qmin - zero_point);
   const float high = static_cast<float>(range.qmax - zero_point);
   constexpr float kRound = 12582912.0f;

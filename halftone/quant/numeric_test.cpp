@@ -52,18 +52,23 @@ TEST(Numeric, ManyValuesAtOnceEqualOneByOneBitForBit) {
     }
     std::vector<uint8_t> u(values.size());
     std::vector<int8_t> s(values.size());
-    if (is_signed) quantize_values<int8_t>(values, scale, zero_point, range, s.data());
-    else quantize_values<uint8_t>(values, scale, zero_point, range, u.data());
+    if (is_signed)
+      quantize_values<int8_t>(values, scale, zero_point, range, s.data());
+    else
+      quantize_values<uint8_t>(values, scale, zero_point, range, u.data());
     for (size_t i = 0; i < values.size(); ++i)
-      ASSERT_EQ(is_signed ? int32_t{s[i]} : int32_t{u[i]}, quantize(values[i], scale, zero_point, range))
-          << "round " << round << ", x " << values[i] << ", scale " << scale << ", zero point " << zero_point;
+      ASSERT_EQ(is_signed ? int32_t{s[i]} : int32_t{u[i]},
+                quantize(values[i], scale, zero_point, range))
+          << "round " << round << ", x " << values[i] << ", scale " << scale << ", zero point "
+          << zero_point;
   }
 }
 
 TEST(Numeric, NamesTheTensorThatIsNotFinite) {
   std::vector<float> values(100, 1.0f);
   EXPECT_NO_THROW(require_finite(values, "w"));
-  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+  for (float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
     for (size_t at : {size_t{0}, size_t{50}, size_t{99}}) {
       auto broken = values;
       broken[at] = bad;

@@ -4,7 +4,8 @@
 //   observer->observe(values, min_max(values));  // as often as there are batches
 //   Range range = observer->range({.bits = 8, .is_symmetric = false});
 //
-// Observers of consecutive batches can be merged in their order, with the result of one that saw them all.
+// Observers of consecutive batches can be merged in their order, with the result of one that saw
+// them all.
 #pragma once
 
 #include <memory>
@@ -30,11 +31,13 @@ struct RangeRequest {
 class Observer {
  public:
   virtual ~Observer() = default;
-  // values: one batch, any shape; extremes: min_max(values), by which the caller has seen that all are finite.
+  // values: one batch, any shape; extremes: min_max(values), by which the caller has seen that all
+  // are finite.
   virtual void observe(std::span<const float> values, const MinMax& extremes) = 0;
   // Appends what `later` saw after this one; same kind.
   virtual void merge(const Observer& later) = 0;
-  // The range that is best by this observer's criterion, 0 included. Throws Error where nothing was observed.
+  // The range that is best by this observer's criterion, 0 included. Throws Error where nothing was
+  // observed.
   virtual Range range(const RangeRequest& request) const = 0;
 };
 

@@ -22,7 +22,8 @@ std::vector<float> gaussians(size_t count, uint64_t seed) {
   return values;
 }
 
-Range range_of(const std::string& kind, const std::vector<std::vector<float>>& batches, RangeRequest request = {}) {
+Range range_of(const std::string& kind, const std::vector<std::vector<float>>& batches,
+               RangeRequest request = {}) {
   auto total = Registry<ObserverKind>::get(kind).make();
   for (const auto& batch : batches) {
     auto one = Registry<ObserverKind>::get(kind).make();
@@ -33,7 +34,8 @@ Range range_of(const std::string& kind, const std::vector<std::vector<float>>& b
 }
 
 TEST(Observers, AllAreRegistered) {
-  for (const char* name : {"minmax", "ema", "percentile", "mse", "best", "entropy"}) EXPECT_NE(Registry<ObserverKind>::find(name), nullptr);
+  for (const char* name : {"minmax", "ema", "percentile", "mse", "best", "entropy"})
+    EXPECT_NE(Registry<ObserverKind>::find(name), nullptr);
 }
 
 TEST(Observers, DoNotDependOnTheSplitOfTheStream) {
@@ -44,7 +46,8 @@ TEST(Observers, DoNotDependOnTheSplitOfTheStream) {
       if (part == 1 && std::string(kind) != "minmax") continue;
       std::vector<std::vector<float>> batches;
       for (size_t i = 0; i < values.size(); i += part)
-        batches.emplace_back(values.begin() + static_cast<long>(i), values.begin() + static_cast<long>(std::min(i + part, values.size())));
+        batches.emplace_back(values.begin() + static_cast<long>(i),
+                             values.begin() + static_cast<long>(std::min(i + part, values.size())));
       const Range split = range_of(kind, batches);
       EXPECT_EQ(whole.low, split.low) << kind;
       EXPECT_EQ(whole.high, split.high) << kind;
@@ -54,7 +57,8 @@ TEST(Observers, DoNotDependOnTheSplitOfTheStream) {
 
 TEST(Observers, MovingAverageIsMergedAsIfSeenInOrder) {
   auto observer = Registry<ObserverKind>::get("ema").make();
-  auto first = Registry<ObserverKind>::get("ema").make(), second = Registry<ObserverKind>::get("ema").make();
+  auto first = Registry<ObserverKind>::get("ema").make(),
+       second = Registry<ObserverKind>::get("ema").make();
   double low = 0, high = 0;
   for (int i = 0; i < 10; ++i) {
     const std::vector<float> batch{static_cast<float>(-1 - i), static_cast<float>(2 + i * i)};

@@ -17,25 +17,30 @@ constexpr int kVersion = 1;
 size_t line_of(const std::string& text, const std::string& key) {
   const size_t at = text.find(json(key).dump());
   if (at == std::string::npos) return 0;
-  return 1 + static_cast<size_t>(std::count(text.begin(), text.begin() + static_cast<int64_t>(at), '\n'));
+  return 1 + static_cast<size_t>(
+                 std::count(text.begin(), text.begin() + static_cast<int64_t>(at), '\n'));
 }
 
 int bits_of(const json& value) {
-  if (!value.is_number_integer()) throw Error("bits must be a whole number, 1 to 16, or 32 for float; found ", value.dump());
+  if (!value.is_number_integer())
+    throw Error("bits must be a whole number, 1 to 16, or 32 for float; found ", value.dump());
   const auto bits = value.get<int64_t>();
-  if ((bits < 1 || bits > 16) && bits != 32) throw Error("bits must be 1 to 16, or 32 for float; found ", bits);
+  if ((bits < 1 || bits > 16) && bits != 32)
+    throw Error("bits must be 1 to 16, or 32 for float; found ", bits);
   return static_cast<int>(bits);
 }
 
 int channel_bits_of(const json& value) {
-  const bool is_width = value.is_number_integer() && value.get<int64_t>() >= 1 && value.get<int64_t>() <= 8;
+  const bool is_width =
+      value.is_number_integer() && value.get<int64_t>() >= 1 && value.get<int64_t>() <= 8;
   if (!is_width) throw Error("channel_bits must be whole numbers, 1 to 8; found ", value.dump());
   return value.get<int>();
 }
 
 int group_of(const json& value) {
   if (!value.is_number_integer() || value.get<int64_t>() < 0 || value.get<int64_t>() > 1 << 30)
-    throw Error("group must be a whole number of input channels, or 0 for none; found ", value.dump());
+    throw Error("group must be a whole number of input channels, or 0 for none; found ",
+                value.dump());
   return value.get<int>();
 }
 
@@ -44,8 +49,8 @@ void read_range(const json& value, QuantSpec& spec) {
     throw Error("range must be two numbers, like [0, 3.5]; found ", value.dump());
   spec.range_min = value[0].get<float>();
   spec.range_max = value[1].get<float>();
-  if (!std::isfinite(*spec.range_min) || !std::isfinite(*spec.range_max) || *spec.range_min > 0 || *spec.range_max < 0 ||
-      *spec.range_min == *spec.range_max)
+  if (!std::isfinite(*spec.range_min) || !std::isfinite(*spec.range_max) || *spec.range_min > 0 ||
+      *spec.range_max < 0 || *spec.range_min == *spec.range_max)
     throw Error("range must hold 0 and more than it; found ", value.dump());
 }
 
@@ -64,23 +69,30 @@ QuantSpec read_spec(const json& value) {
     spec.bits = bits_of(value);
     return spec;
   }
-  if (!value.is_object()) throw Error("a site is bits, \"float\" or an object; found ", value.dump());
+  if (!value.is_object())
+    throw Error("a site is bits, \"float\" or an object; found ", value.dump());
   for (const auto& [key, entry] : value.items()) {
-    if (key == "bits") spec.bits = bits_of(entry);
-    else if (key == "range") read_range(entry, spec);
-    else if (key == "per_channel") spec.per_channel = read_bool(entry, key);
-    else if (key == "signed") spec.is_signed = read_bool(entry, key);
+    if (key == "bits")
+      spec.bits = bits_of(entry);
+    else if (key == "range")
+      read_range(entry, spec);
+    else if (key == "per_channel")
+      spec.per_channel = read_bool(entry, key);
+    else if (key == "signed")
+      spec.is_signed = read_bool(entry, key);
     else if (key == "scheme") {
       spec.scheme = entry.is_string() ? scheme_from(entry.get<std::string>()) : std::nullopt;
-      if (!spec.scheme) throw Error("unknown scheme ", entry.dump(),
-                                    "; known are affine, symmetric, binary, ternary, power_of_two, codebook");
+      if (!spec.scheme)
+        throw Error("unknown scheme ", entry.dump(),
+                    "; known are affine, symmetric, binary, ternary, power_of_two, codebook");
     } else if (key == "channel_bits") {
       if (!entry.is_array()) throw Error("channel_bits must be an array; found ", entry.dump());
       for (const auto& bits : entry) spec.channel_bits.push_back(channel_bits_of(bits));
     } else if (key == "group") {
       spec.group = group_of(entry);
     } else {
-      throw Error("unknown key '", key, "'; known are bits, scheme, per_channel, signed, range, channel_bits, group");
+      throw Error("unknown key '", key,
+                  "'; known are bits, scheme, per_channel, signed, range, channel_bits, group");
     }
   }
   return spec;
@@ -112,27 +124,35 @@ QuantPlan parse_plan(const std::string& text, const std::string& source) {
   if (!root.is_object() || !root.contains("sites") || !root["sites"].is_object())
     throw Error("reading the plan '", source, "': it is no object with an object \"sites\"");
   for (const auto& [key, value] : root.items()) {
-    if (key == "format" ? value != "halftone-plan" : key == "version" ? value != kVersion : key != "sites")
-      throw Error("reading the plan '", source, "', line ", line_of(text, key), ": \"", key, "\": ", value.dump(),
-                  " is not understood; this program reads \"format\": \"halftone-plan\", \"version\": ", kVersion);
+    if (key == "format"    ? value != "halftone-plan"
+        : key == "version" ? value != kVersion
+                           : key != "sites")
+      throw Error(
+          "reading the plan '", source, "', line ", line_of(text, key), ": \"", key,
+          "\": ", value.dump(),
+          " is not understood; this program reads \"format\": \"halftone-plan\", \"version\": ",
+          kVersion);
   }
   QuantPlan plan;
   for (const auto& [site, value] : root["sites"].items()) {
     try {
       plan.sites[site] = read_spec(value);
     } catch (const Error& error) {
-      throw Error("reading the plan '", source, "', line ", line_of(text, site), ": site '", site, "': ", error.what());
+      throw Error("reading the plan '", source, "', line ", line_of(text, site), ": site '", site,
+                  "': ", error.what());
     }
   }
   return plan;
 }
 
-void require_known_sites(const QuantPlan& plan, const std::set<std::string>& known, const std::string& text,
-                         const std::string& source) {
+void require_known_sites(const QuantPlan& plan, const std::set<std::string>& known,
+                         const std::string& text, const std::string& source) {
   for (const auto& [site, spec] : plan.sites) {
     if (known.contains(site)) continue;
-    const auto nearest = std::ranges::min_element(known, {}, [&](const auto& name) { return edit_distance(name, site); });
-    throw Error("the plan '", source, "', line ", line_of(text, site), ": the network has no site '", site, "'",
+    const auto nearest = std::ranges::min_element(
+        known, {}, [&](const auto& name) { return edit_distance(name, site); });
+    throw Error("the plan '", source, "', line ", line_of(text, site),
+                ": the network has no site '", site, "'",
                 nearest == known.end() ? "" : "; did you mean '" + *nearest + "'?",
                 " (halftone inspect lists the sites)");
   }

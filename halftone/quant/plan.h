@@ -1,9 +1,11 @@
 // Which site gets which bits: a QuantPlan, as JSON that people edit by hand.
 //
 //   {"format": "halftone-plan", "version": 1,
-//    "sites": {"conv1.weight": 8, "/Relu_output_0": {"bits": 4, "range": [0, 3.5]}, "fc.weight": "float"}}
+//    "sites": {"conv1.weight": 8, "/Relu_output_0": {"bits": 4, "range": [0, 3.5]}, "fc.weight":
+//    "float"}}
 //
-// A site is named after the ONNX tensor that it quantizes. Sites that a plan does not name get the defaults.
+// A site is named after the ONNX tensor that it quantizes. Sites that a plan does not name get the
+// defaults.
 #pragma once
 
 #include <map>
@@ -18,12 +20,14 @@ struct QuantPlan {
   std::map<std::string, QuantSpec> sites;
 };
 
-// Throws Error naming `source`, the line and the site: broken JSON, unknown keys, values out of range.
+// Throws Error naming `source`, the line and the site: broken JSON, unknown keys, values out of
+// range.
 QuantPlan parse_plan(const std::string& json, const std::string& source);
 
-// Throws Error naming `source`, the line of `json` and the site where a site is none of `known`, with the nearest known name.
-void require_known_sites(const QuantPlan& plan, const std::set<std::string>& known, const std::string& json,
-                         const std::string& source);
+// Throws Error naming `source`, the line of `json` and the site where a site is none of `known`,
+// with the nearest known name.
+void require_known_sites(const QuantPlan& plan, const std::set<std::string>& known,
+                         const std::string& json, const std::string& source);
 
 // Stable text: equal plans give equal bytes.
 std::string to_json(const QuantPlan& plan);

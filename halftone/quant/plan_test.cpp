@@ -19,7 +19,8 @@ std::string message_of(const std::string& json) {
 TEST(QuantPlan, WriteAndReadGiveTheSamePlan) {
   const QuantPlan plan = parse_plan(R"({"format": "halftone-plan", "version": 1, "sites": {
       "a": 4, "b": "float", "c": {"bits": 3, "scheme": "affine", "range": [-1, 2.5], "signed": true, "per_channel": false},
-      "d": {"bits": 8, "channel_bits": [2, 4, 8]}, "e": {"bits": 4, "group": 32}}})", "plan.json");
+      "d": {"bits": 8, "channel_bits": [2, 4, 8]}, "e": {"bits": 4, "group": 32}}})",
+                                    "plan.json");
   EXPECT_EQ(plan.sites.at("a").bits, 4);
   EXPECT_TRUE(plan.sites.at("b").is_float());
   EXPECT_EQ(plan.sites.at("c").range_max, 2.5f);
@@ -30,21 +31,26 @@ TEST(QuantPlan, WriteAndReadGiveTheSamePlan) {
 }
 
 TEST(QuantPlan, ErrorsNameTheSiteAndTheLine) {
-  for (const char* bad : {"17", "0", "\"eight\"", "4.5", "[4]", "{\"bit\": 4}", "{\"bits\": -1}", "{\"scheme\": \"odd\"}",
-                          "{\"range\": [1, 2]}", "{\"range\": [0, 0]}", "{\"channel_bits\": 4}", "{\"channel_bits\": [4, 0]}", "{\"channel_bits\": [9]}", "{\"group\": -1}", "{\"group\": 1.5}",
-                          "null"}) {
-    const std::string message = message_of(std::string("{\"sites\": {\n\"x\": 4,\n\"conv.weight\": ") + bad + "}}");
+  for (const char* bad :
+       {"17", "0", "\"eight\"", "4.5", "[4]", "{\"bit\": 4}", "{\"bits\": -1}",
+        "{\"scheme\": \"odd\"}", "{\"range\": [1, 2]}", "{\"range\": [0, 0]}",
+        "{\"channel_bits\": 4}", "{\"channel_bits\": [4, 0]}", "{\"channel_bits\": [9]}",
+        "{\"group\": -1}", "{\"group\": 1.5}", "null"}) {
+    const std::string message =
+        message_of(std::string("{\"sites\": {\n\"x\": 4,\n\"conv.weight\": ") + bad + "}}");
     EXPECT_NE(message.find("line 3"), std::string::npos) << bad << ": " << message;
     EXPECT_NE(message.find("conv.weight"), std::string::npos) << bad << ": " << message;
   }
-  for (const char* bad : {"", "{", "[]", "{\"sites\": []}", "{\"sites\": {}, \"version\": 2}", "{\"sites\": {}, \"more\": 1}"})
+  for (const char* bad : {"", "{", "[]", "{\"sites\": []}", "{\"sites\": {}, \"version\": 2}",
+                          "{\"sites\": {}, \"more\": 1}"})
     EXPECT_NE(message_of(bad), "") << bad;
 }
 
 TEST(QuantPlan, RejectsUnknownSiteByName) {
   const std::string json = "{\"sites\": {\n\"conv1.wieght\": 4}}";
   try {
-    require_known_sites(parse_plan(json, "plan.json"), {"conv1.weight", "fc.weight"}, json, "plan.json");
+    require_known_sites(parse_plan(json, "plan.json"), {"conv1.weight", "fc.weight"}, json,
+                        "plan.json");
     FAIL();
   } catch (const Error& error) {
     const std::string message = error.what();

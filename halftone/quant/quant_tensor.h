@@ -20,12 +20,12 @@ struct QuantTensor {
   QuantParams params;
 };
 
-// Shape of the scales of a tensor: [], [channels], or its own with ceil(size / block_size) at the axis of blocks. Throws Error where the
-// axis is out of range.
+// Shape of the scales of a tensor: [], [channels], or its own with ceil(size / block_size) at the
+// axis of blocks. Throws Error where the axis is out of range.
 Shape scale_shape(const Shape& tensor, const QuantParams& params);
 
-// Calls visit(first, count, scale) for each run of consecutive elements that share the scale at that position. Throws Error as
-// scale_shape().
+// Calls visit(first, count, scale) for each run of consecutive elements that share the scale at
+// that position. Throws Error as scale_shape().
 template <typename Visit>
 void each_scale_run(const Shape& shape, const QuantParams& params, const Visit& visit) {
   scale_shape(shape, params);
@@ -44,10 +44,12 @@ void each_scale_run(const Shape& shape, const QuantParams& params, const Visit& 
   for (size_t outer = 0; outer < total / (size * inner); ++outer)
     for (size_t k = 0; k < size; k += step)
       for (size_t i = 0; i < inner; ++i)
-        visit((outer * size + k) * inner + i, std::min(step, size - k), (outer * blocks + k / block) * inner + i);
+        visit((outer * size + k) * inner + i, std::min(step, size - k),
+              (outer * blocks + k / block) * inner + i);
 }
 
-// weight: float32. One bit gives the codes -1 and 1 by sign, 1 for 0. Throws Error naming `name` where a value is not finite or the scales do not fit the shape.
+// weight: float32. One bit gives the codes -1 and 1 by sign, 1 for 0. Throws Error naming `name`
+// where a value is not finite or the scales do not fit the shape.
 QuantTensor quantize_tensor(const Tensor& weight, const QuantParams& params, std::string_view name);
 
 // float32, same shape.

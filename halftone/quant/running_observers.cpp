@@ -43,8 +43,9 @@ class MinMaxObserver : public Observer {
   float min_ = 0, max_ = 0;
 };
 
-// m <- a m + (1 - a) batch, a = 0.99; the first batch starts it. Kept as the map that a batch sequence applies to what came before:
-// m -> decay * m + part, and as the value where nothing came before; so merging in order is exact but for rounding.
+// m <- a m + (1 - a) batch, a = 0.99; the first batch starts it. Kept as the map that a batch
+// sequence applies to what came before: m -> decay * m + part, and as the value where nothing came
+// before; so merging in order is exact but for rounding.
 class MovingAverageObserver : public Observer {
  public:
   void observe(std::span<const float> values, const MinMax& seen) override {
@@ -84,9 +85,11 @@ class MovingAverageObserver : public Observer {
 
 HALFTONE_REGISTER(ObserverKind, "minmax", "Smallest and largest value seen", "",
                   [] { return std::unique_ptr<Observer>(std::make_unique<MinMaxObserver>()); });
-HALFTONE_REGISTER(ObserverKind, "ema", "Moving average (0.99) of each batch's smallest and largest value",
-                  "Jacob et al. 2018, arXiv 1712.05877",
-                  [] { return std::unique_ptr<Observer>(std::make_unique<MovingAverageObserver>()); });
+HALFTONE_REGISTER(ObserverKind, "ema",
+                  "Moving average (0.99) of each batch's smallest and largest value",
+                  "Jacob et al. 2018, arXiv 1712.05877", [] {
+                    return std::unique_ptr<Observer>(std::make_unique<MovingAverageObserver>());
+                  });
 
 }  // namespace
 }  // namespace halftone

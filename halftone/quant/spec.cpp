@@ -1,17 +1,20 @@
 #include "halftone/quant/spec.h"
 
-#include <cmath>
-
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 namespace halftone {
 namespace {
 
 constexpr std::array<std::pair<Scheme, const char*>, 6> kSchemes{{
-    {Scheme::kAffine, "affine"}, {Scheme::kSymmetric, "symmetric"}, {Scheme::kBinary, "binary"},
-    {Scheme::kTernary, "ternary"}, {Scheme::kPowerOfTwo, "power_of_two"}, {Scheme::kCodebook, "codebook"},
+    {Scheme::kAffine, "affine"},
+    {Scheme::kSymmetric, "symmetric"},
+    {Scheme::kBinary, "binary"},
+    {Scheme::kTernary, "ternary"},
+    {Scheme::kPowerOfTwo, "power_of_two"},
+    {Scheme::kCodebook, "codebook"},
 }};
 
 constexpr float kLeastScale = 1e-8f;
@@ -46,10 +49,12 @@ void set_channel_widths(QuantParams& params, std::vector<Width> widths) {
   params.bits = widths.at(0).bits;
   params.range = widths[0].range;
   params.channels.clear();
-  const bool differ = std::ranges::any_of(widths, [&](const Width& width) { return width != widths[0]; });
+  const bool differ =
+      std::ranges::any_of(widths, [&](const Width& width) { return width != widths[0]; });
   for (const Width& width : widths) {
     params.bits = std::max(params.bits, width.bits);
-    params.range = {std::min(params.range.qmin, width.range.qmin), std::max(params.range.qmax, width.range.qmax)};
+    params.range = {std::min(params.range.qmin, width.range.qmin),
+                    std::max(params.range.qmax, width.range.qmax)};
   }
   if (differ) params.channels = std::move(widths);
 }
@@ -61,10 +66,12 @@ QuantParams affine_params(float low, float high, int bits, CodeRange range) {
   if (low < high) {
     // In double, so that a range near the largest float does not overflow.
     const double steps = range.qmax - range.qmin;
-    params.scales[0] = std::max(kLeastScale, static_cast<float>((static_cast<double>(high) - low) / steps));
+    params.scales[0] =
+        std::max(kLeastScale, static_cast<float>((static_cast<double>(high) - low) / steps));
   }
   const float below = std::nearbyint(low / params.scales[0]);
-  params.zero_points[0] = std::clamp(range.qmin - static_cast<int32_t>(below), range.qmin, range.qmax);
+  params.zero_points[0] =
+      std::clamp(range.qmin - static_cast<int32_t>(below), range.qmin, range.qmax);
   return params;
 }
 

@@ -10,16 +10,19 @@ namespace halftone {
 namespace {
 
 // Of a symmetric weight's scales, or with its zero point.
-double squared_error(std::span<const float> values, float scale, CodeRange range, int32_t zero_point = 0) {
+double squared_error(std::span<const float> values, float scale, CodeRange range,
+                     int32_t zero_point = 0) {
   double total = 0;
   for (float x : values) {
-    const double error = static_cast<double>(x) - dequantize(quantize(x, scale, zero_point, range), scale, zero_point);
+    const double error = static_cast<double>(x) -
+                         dequantize(quantize(x, scale, zero_point, range), scale, zero_point);
     total += error * error;
   }
   return total;
 }
 
-// s <- <w, q> / <q, q>: the best scale for the codes that s gives (then the codes change; a few rounds settle).
+// s <- <w, q> / <q, q>: the best scale for the codes that s gives (then the codes change; a few
+// rounds settle).
 float refined(std::span<const float> values, float scale, CodeRange range) {
   double products = 0, squares = 0;
   for (float x : values) {
@@ -31,7 +34,8 @@ float refined(std::span<const float> values, float scale, CodeRange range) {
 }
 
 float least_error_scale(std::span<const float> values, float magnitude, CodeRange range) {
-  // The largest magnitude must be reachable on the longer side of an asymmetric code range ({-2..1} at 2 bits).
+  // The largest magnitude must be reachable on the longer side of an asymmetric code range ({-2..1}
+  // at 2 bits).
   const float widest = magnitude / static_cast<float>(std::max(1, range.qmax));
   float best = widest;
   double least = squared_error(values, best, range);
@@ -49,7 +53,8 @@ float scale_of(std::span<const float> values, int bits, CodeRange range, WeightS
   if (bits == 1) {  // s * sign(w): the mean magnitude has the least error
     double sum = 0;
     for (float x : values) sum += std::fabs(static_cast<double>(x));
-    return std::max(1e-8f, static_cast<float>(sum / static_cast<double>(std::max<size_t>(1, values.size()))));
+    return std::max(
+        1e-8f, static_cast<float>(sum / static_cast<double>(std::max<size_t>(1, values.size()))));
   }
   const MinMax extremes = min_max(values);
   const float magnitude = std::max(-extremes.min, extremes.max);
@@ -65,8 +70,10 @@ QuantParams affine_scale_of(std::span<const float> values, Width width, WeightSc
   double least = squared_error(values, best.scales[0], width.range, best.zero_points[0]);
   for (int i = 99; i >= 20; --i) {
     const float share = static_cast<float>(i) / 100.0f;
-    const QuantParams shrunk = affine_params(extremes.min * share, extremes.max * share, width.bits, width.range);
-    const double error = squared_error(values, shrunk.scales[0], width.range, shrunk.zero_points[0]);
+    const QuantParams shrunk =
+        affine_params(extremes.min * share, extremes.max * share, width.bits, width.range);
+    const double error =
+        squared_error(values, shrunk.scales[0], width.range, shrunk.zero_points[0]);
     if (error < least) least = error, best = shrunk;
   }
   return best;
@@ -74,12 +81,13 @@ QuantParams affine_scale_of(std::span<const float> values, Width width, WeightSc
 
 }  // namespace
 
-QuantParams weight_params(const Tensor& weight, int axis, int bits, CodeRange range, WeightScale how,
-                          std::string_view name) {
+QuantParams weight_params(const Tensor& weight, int axis, int bits, CodeRange range,
+                          WeightScale how, std::string_view name) {
   return fitted({{}, {}, axis, bits, range}, weight, {.at_8_bits = how, .below = how}, name);
 }
 
-QuantParams fitted(QuantParams grid, const Tensor& weight, const WeightRule& rule, std::string_view name) {
+QuantParams fitted(QuantParams grid, const Tensor& weight, const WeightRule& rule,
+                   std::string_view name) {
   const auto values = weight.to_vector<float>();
   require_finite(values, name);
   const auto scales = static_cast<size_t>(element_count(scale_shape(weight.shape(), grid)));

@@ -23,7 +23,7 @@ struct Group {
 };
 
 struct Sums {
-  double signal = 0, noise = 0;             // of the quantized network
+  double signal = 0, noise = 0;        // of the quantized network
   std::vector<double> alone, without;  // noise by group
 };
 
@@ -34,7 +34,8 @@ std::vector<Group> groups_of(const Placement& placement, const QuantizedSites& s
     if (site.kind == SiteKind::kBias) continue;
     const bool is_weight = site.kind == SiteKind::kWeight;
     const std::string& owner = is_weight ? site.name : site.shares_with;
-    const int bits = is_weight ? sites.weights.at(owner).params.bits : sites.activations.at(owner).bits;
+    const int bits =
+        is_weight ? sites.weights.at(owner).params.bits : sites.activations.at(owner).bits;
     const auto [found, is_new] = by_owner.emplace((is_weight ? "w " : "a ") + owner, groups.size());
     if (is_new) groups.push_back({{.site = owner, .kind = site.kind, .bits = bits}, {}, {}});
     groups[found->second].names.insert(site.name);
@@ -46,20 +47,27 @@ std::vector<Group> groups_of(const Placement& placement, const QuantizedSites& s
 std::set<std::string> affected_by(const Graph& graph, const std::set<std::string>& names) {
   std::set<std::string> affected;
   for (const Node& node : graph.nodes) {
-    const bool makes = std::ranges::any_of(node.outputs, [&](const auto& name) { return names.contains(name); });
-    const bool reads = std::ranges::any_of(node.inputs, [&](const auto& name) { return names.contains(name) || affected.contains(name); });
+    const bool makes =
+        std::ranges::any_of(node.outputs, [&](const auto& name) { return names.contains(name); });
+    const bool reads = std::ranges::any_of(node.inputs, [&](const auto& name) {
+      return names.contains(name) || affected.contains(name);
+    });
     if (makes || reads) affected.insert(node.outputs.begin(), node.outputs.end());
   }
   for (const std::string& name : names) affected.insert(name);
   return affected;
 }
 
-double energy(const at::Tensor& value) { return value.to(at::kDouble).square().sum().item<double>(); }
+double energy(const at::Tensor& value) {
+  return value.to(at::kDouble).square().sum().item<double>();
+}
 
-// What takes the place of constants where a weight is quantized, by its site: the weight and its bias.
+// What takes the place of constants where a weight is quantized, by its site: the weight and its
+// bias.
 std::map<std::string, TensorMap> constants_of(const QuantizedNetwork& quantized) {
   std::map<std::string, TensorMap> result;
-  for (const auto& [name, weight] : quantized.sites.weights) result[name][name] = to_torch(dequantize_tensor(weight));
+  for (const auto& [name, weight] : quantized.sites.weights)
+    result[name][name] = to_torch(dequantize_tensor(weight));
   for (const Site& site : quantized.placement.sites) {
     if (site.kind != SiteKind::kBias) continue;
     const std::string& weight = quantized.graph.nodes[static_cast<size_t>(site.node)].inputs[1];
@@ -71,9 +79,13 @@ std::map<std::string, TensorMap> constants_of(const QuantizedNetwork& quantized)
 
 class OneBatch {
  public:
-  OneBatch(const Network& network, const QuantizedSites& sites, const std::map<std::string, TensorMap>& constants,
-           TensorMap inputs, size_t count)
-      : network_(network), sites_(sites), constants_(constants), inputs_(std::move(inputs)), count_(static_cast<int64_t>(count)),
+  OneBatch(const Network& network, const QuantizedSites& sites,
+           const std::map<std::string, TensorMap>& constants, TensorMap inputs, size_t count)
+      : network_(network),
+        sites_(sites),
+        constants_(constants),
+        inputs_(std::move(inputs)),
+        count_(static_cast<int64_t>(count)),
         output_(network.graph().outputs.at(0).name) {}
 
   Sums run(const std::vector<Group>& groups) {
@@ -84,14 +96,21 @@ class OneBatch {
     for (const auto& [site, constants] : constants_) all.insert(constants.begin(), constants.end());
     quantized_values_ = network_.run(inputs_, how(quantize_all, all, everything));
     const at::Tensor exact = rows(float_values_.at(output_));
-    Sums sums{.signal = energy(exact), .noise = energy(rows(quantized_values_.at(output_)) - exact), .alone = {}, .without = {}};
+    Sums sums{.signal = energy(exact),
+              .noise = energy(rows(quantized_values_.at(output_)) - exact),
+              .alone = {},
+              .without = {}};
     for (const Group& group : groups) {
       const bool is_weight = group.effect.kind == SiteKind::kWeight;
       TensorMap only, others = all;
       if (is_weight) only = constants_.at(group.effect.site);
       for (const auto& [name, value] : only) others.erase(name);
-      auto is_in = [&](const std::string& name) { return !is_weight && group.names.contains(name); };
-      auto is_out = [&](const std::string& name) { return is_weight || !group.names.contains(name); };
+      auto is_in = [&](const std::string& name) {
+        return !is_weight && group.names.contains(name);
+      };
+      auto is_out = [&](const std::string& name) {
+        return is_weight || !group.names.contains(name);
+      };
       sums.alone.push_back(energy(rows(rerun(float_values_, group, is_in, only)) - exact));
       sums.without.push_back(energy(rows(rerun(quantized_values_, group, is_out, others)) - exact));
     }
@@ -113,7 +132,8 @@ class OneBatch {
   }
 
   template <typename IsQuantized>
-  NetworkRun how(const IsQuantized& is_quantized, const TensorMap& weights, std::set<std::string> capture) const {
+  NetworkRun how(const IsQuantized& is_quantized, const TensorMap& weights,
+                 std::set<std::string> capture) const {
     NetworkRun result{.initializers = weights, .capture = std::move(capture)};
     result.replace = [&, is_quantized](const std::string& name, const at::Tensor& value) {
       const auto found = sites_.activations.find(name);
@@ -123,9 +143,11 @@ class OneBatch {
     return result;
   }
 
-  // The first output when the group is switched, all that does not depend on it taken from `values`.
+  // The first output when the group is switched, all that does not depend on it taken from
+  // `values`.
   template <typename IsQuantized>
-  at::Tensor rerun(const TensorMap& values, const Group& group, const IsQuantized& is_quantized, const TensorMap& weights) const {
+  at::Tensor rerun(const TensorMap& values, const Group& group, const IsQuantized& is_quantized,
+                   const TensorMap& weights) const {
     NetworkRun run = how(is_quantized, weights, {});
     for (const auto& [name, value] : values)
       if (!group.affected.contains(name)) run.known.emplace(name, value);
@@ -146,20 +168,24 @@ class OneBatch {
 
 }  // namespace
 
-SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data, const std::vector<size_t>& samples,
-                             const LoadOptions& load, const Run& run) {
+SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data,
+                             const std::vector<size_t>& samples, const LoadOptions& load,
+                             const Run& run) {
   const Network network(quantized.graph);
   auto groups = groups_of(quantized.placement, quantized.sites);
   for (Group& group : groups) group.affected = affected_by(quantized.graph, group.names);
   const auto weights = constants_of(quantized);
 
-  const Sums nothing{.alone = std::vector<double>(groups.size()), .without = std::vector<double>(groups.size())};
+  const Sums nothing{.alone = std::vector<double>(groups.size()),
+                     .without = std::vector<double>(groups.size())};
   Sums total = nothing;
   over_batches<Sums>(
       data, samples, load, run, "each site alone",
       [&](size_t, const Batch& batch) {
         if (batch.count == 0) return nothing;
-        return OneBatch(network, quantized.sites, weights, network_inputs(network, batch), batch.count).run(groups);
+        return OneBatch(network, quantized.sites, weights, network_inputs(network, batch),
+                        batch.count)
+            .run(groups);
       },
       [&](const Sums& sums) {
         total.signal += sums.signal;

@@ -1,6 +1,7 @@
 // What each site costs: it alone quantized, and it alone in float.
 //
-//   for (const SiteEffect& effect : one_site_effects({graph, placement, sites, graph}, data, samples, {.batch = 8}, run)) ...
+//   for (const SiteEffect& effect : one_site_effects({graph, placement, sites, graph}, data,
+//   samples, {.batch = 8}, run)) ...
 #pragma once
 
 #include <string>
@@ -21,10 +22,12 @@ struct SiteEffect {
   int bits = 8;
   // Noise energy over signal energy of the network's first output (10^(-SQNR/10)).
   double loss_alone = 0;     // everything in float but this site
-  double gain_if_float = 0;  // by how much the loss of the quantized network falls when this site is in float; may be negative
+  double gain_if_float = 0;  // by how much the loss of the quantized network falls when this site
+                             // is in float; may be negative
 };
 
-// What a quantized network is compared by: the float graph, what was quantized, and the biases that go with quantized weights.
+// What a quantized network is compared by: the float graph, what was quantized, and the biases that
+// go with quantized weights.
 struct QuantizedNetwork {
   const Graph& graph;  // float
   const Placement& placement;
@@ -32,13 +35,15 @@ struct QuantizedNetwork {
   const Graph& corrected;  // `graph` with the biases of the quantized network; may be `graph`
 };
 
-// The loss of the whole quantized network, as above, and every site's effect, worst loss_alone first. Passes are shared: for
-// each site the network runs again only from that site on, so that all together costs about sites + 2 evaluations. The result does
-// not depend on run.threads.
+// The loss of the whole quantized network, as above, and every site's effect, worst loss_alone
+// first. Passes are shared: for each site the network runs again only from that site on, so that
+// all together costs about sites + 2 evaluations. The result does not depend on run.threads.
 struct SiteEffects {
   double loss = 0;
   std::vector<SiteEffect> sites;
 };
-SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data, const std::vector<size_t>& samples, const LoadOptions& load, const Run& run);
+SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data,
+                             const std::vector<size_t>& samples, const LoadOptions& load,
+                             const Run& run);
 
 }  // namespace halftone

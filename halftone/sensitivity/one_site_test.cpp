@@ -17,21 +17,25 @@ namespace {
 class OneSite : public ::testing::Test {
  protected:
   OneSite() {
-    const auto specs = site_specs(model_.graph, placement_, profile_, {.weights = 4, .activations = 4, .fixes = {"*=4"}});
-    const Calibration calibration = calibrate(Network(model_.graph), placement_, "minmax", data_, load_, {});
+    const auto specs = site_specs(model_.graph, placement_, profile_,
+                                  {.weights = 4, .activations = 4, .fixes = {"*=4"}});
+    const Calibration calibration =
+        calibrate(Network(model_.graph), placement_, "minmax", data_, load_, {});
     sites_.activations = activation_params(placement_, calibration, specs, profile_, 1);
-    sites_.weights =
-        quantize_weights(model_.graph, placement_, sites_.activations, specs, profile_, Registry<PtqMethod>::get("minmax"), false);
+    sites_.weights = quantize_weights(model_.graph, placement_, sites_.activations, specs, profile_,
+                                      Registry<PtqMethod>::get("minmax"), false);
   }
 
   SiteEffects effects(const halftone::Run& run = {}) const {
-    return one_site_effects({model_.graph, placement_, sites_, model_.graph}, data_, all_samples(data_), load_, run);
+    return one_site_effects({model_.graph, placement_, sites_, model_.graph}, data_,
+                            all_samples(data_), load_, run);
   }
 
   // The loss with only some weights quantized, by whole evaluations.
   double loss_with(const std::set<std::string>& weights) const {
     Graph graph = model_.graph;
-    for (const std::string& name : weights) graph.initializers[name] = dequantize_tensor(sites_.weights.at(name));
+    for (const std::string& name : weights)
+      graph.initializers[name] = dequantize_tensor(sites_.weights.at(name));
     const Network exact(model_.graph), changed(graph);
     Energies energies;
     for (const auto& list : split_batches(all_samples(data_), load_.batch)) {
@@ -76,7 +80,8 @@ TEST_F(OneSite, ListsEveryScaleOnceWorstFirst) {
 
 TEST_F(OneSite, FindsAPlantedCoarseSite) {
   for (float& scale : sites_.weights.at("b.weight").params.scales) scale *= 4;
-  sites_.weights.at("b.weight") = quantize_tensor(model_.graph.initializers.at("b.weight"), sites_.weights.at("b.weight").params, "b");
+  sites_.weights.at("b.weight") = quantize_tensor(model_.graph.initializers.at("b.weight"),
+                                                  sites_.weights.at("b.weight").params, "b");
   const SiteEffects found = effects();
   EXPECT_EQ(found.sites[0].site, "b.weight");
   EXPECT_GT(found.sites[0].gain_if_float, 0.3 * found.loss);
@@ -84,7 +89,8 @@ TEST_F(OneSite, FindsAPlantedCoarseSite) {
 
 TEST_F(OneSite, DoesNotDependOnThreads) {
   const SiteEffects one = effects({.threads = 1}), three = effects({.threads = 3});
-  for (size_t i = 0; i < one.sites.size(); ++i) EXPECT_EQ(one.sites[i].loss_alone, three.sites[i].loss_alone);
+  for (size_t i = 0; i < one.sites.size(); ++i)
+    EXPECT_EQ(one.sites[i].loss_alone, three.sites[i].loss_alone);
 }
 
 }  // namespace

@@ -11,12 +11,15 @@ namespace {
 std::optional<std::vector<int64_t>> zero_pads(const Graph& graph, const Node& pad) {
   const Tensor* pads = graph.constant(pad.input(1));
   const Tensor* value = graph.constant(pad.input(2));
-  if (!pads || !pad.input(3).empty() || pad.string_or("mode", "constant") != "constant") return std::nullopt;
+  if (!pads || !pad.input(3).empty() || pad.string_or("mode", "constant") != "constant")
+    return std::nullopt;
   if (!pad.input(2).empty() && (!value || value->item<double>() != 0)) return std::nullopt;
   auto values = pads->to_vector<int64_t>();
-  if (values.size() < 6 || std::ranges::any_of(values, [](int64_t v) { return v < 0; })) return std::nullopt;
+  if (values.size() < 6 || std::ranges::any_of(values, [](int64_t v) { return v < 0; }))
+    return std::nullopt;
   const size_t rank = values.size() / 2;
-  if (values[0] || values[1] || values[rank] || values[rank + 1]) return std::nullopt;  // batch or channels
+  if (values[0] || values[1] || values[rank] || values[rank + 1])
+    return std::nullopt;  // batch or channels
   return values;
 }
 
@@ -47,8 +50,8 @@ void absorb_padding(Graph& graph) {
     const auto pads = zero_pads(graph, pad);
     const auto& readers = links.consumers(pad.outputs[0]);
     auto node_at = [&](int index) -> Node& { return graph.nodes[static_cast<size_t>(index)]; };
-    const bool all_convs =
-        std::ranges::all_of(readers, [&](int index) { return can_take(node_at(index), pad.outputs[0]); });
+    const bool all_convs = std::ranges::all_of(
+        readers, [&](int index) { return can_take(node_at(index), pad.outputs[0]); });
     if (!pads || !all_convs) continue;
     for (int index : readers) {
       add_pads(node_at(index), *pads);

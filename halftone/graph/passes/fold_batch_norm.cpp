@@ -30,7 +30,8 @@ std::optional<ChannelAffine> as_affine(const Graph& graph, const Node& bn) {
   return affine;
 }
 
-// What BatchNormalization leaves of its input's distribution: its own bias and the magnitude of its own factor.
+// What BatchNormalization leaves of its input's distribution: its own bias and the magnitude of its
+// own factor.
 ChannelStatistics statistics_after(const Graph& graph, const Node& bn) {
   ChannelStatistics statistics{.mean = graph.constant(bn.inputs[2])->to_vector<double>(),
                                .deviation = graph.constant(bn.inputs[1])->to_vector<double>()};
@@ -70,17 +71,20 @@ bool fold_into(Graph& graph, Node& layer, const Node& bn, const Links& links) {
   }
   for (size_t c = 0; c < channels; ++c) bias[c] = bias[c] * affine->factor[c] + affine->shift[c];
 
-  // A name stays with its layer; a weight or bias that another layer reads too gets a copy of its own.
+  // A name stays with its layer; a weight or bias that another layer reads too gets a copy of its
+  // own.
   auto own_name = [&](const std::string& name) {
     return links.consumers(name).size() == 1 ? name : graph.unique_name(name + "_folded");
   };
   const std::string weight_name = own_name(layer.inputs[1]);
-  const std::string bias_name =
-      layer.input(2).empty() ? graph.unique_name(layer.inputs[1] + "_bias") : own_name(layer.inputs[2]);
+  const std::string bias_name = layer.input(2).empty()
+                                    ? graph.unique_name(layer.inputs[1] + "_bias")
+                                    : own_name(layer.inputs[2]);
   Tensor folded = scaled(*weight, affine->factor, axis);
   const DType dtype = folded.dtype();
   graph.initializers[weight_name] = std::move(folded);
-  graph.initializers[bias_name] = Tensor::from_doubles(dtype, {static_cast<int64_t>(channels)}, bias);
+  graph.initializers[bias_name] =
+      Tensor::from_doubles(dtype, {static_cast<int64_t>(channels)}, bias);
   layer.inputs.resize(3);
   layer.inputs[1] = weight_name;
   layer.inputs[2] = bias_name;

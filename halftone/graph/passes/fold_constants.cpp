@@ -10,7 +10,8 @@ namespace {
 
 constexpr uint64_t kMaxFoldedBytes = 64'000'000;
 
-// Operators whose constants must survive, a quantized weight, and those that read more than their inputs.
+// Operators whose constants must survive, a quantized weight, and those that read more than their
+// inputs.
 const std::set<std::string> kKept = {"DequantizeLinear", "QuantizeLinear", "If", "Loop", "Scan"};
 
 // The constants that a node reads; empty where it reads anything else or must stay.
@@ -29,7 +30,8 @@ bool can_fold(const Graph& graph, const Node& node) {
   if (node.inputs.empty() && node.op_type != "Constant") return false;
   return std::ranges::none_of(node.outputs, [&](const std::string& name) {
     const auto shape = graph.type(name).static_shape();
-    return shape && bytes_of(graph.type(name).dtype, static_cast<uint64_t>(element_count(*shape))) > kMaxFoldedBytes;
+    return shape && bytes_of(graph.type(name).dtype, static_cast<uint64_t>(element_count(*shape))) >
+                        kMaxFoldedBytes;
   });
 }
 
@@ -45,7 +47,8 @@ bool fold_nodes(Graph& graph) {
     }
     Tensors results = evaluate_node(node, inputs);
     for (size_t i = 0; i < node.outputs.size() && i < results.size(); ++i)
-      if (!node.outputs[i].empty()) graph.initializers.emplace(node.outputs[i], std::move(results[i]));
+      if (!node.outputs[i].empty())
+        graph.initializers.emplace(node.outputs[i], std::move(results[i]));
     has_folded = true;
   }
   graph.nodes = std::move(kept);
@@ -56,8 +59,8 @@ bool fold_nodes(Graph& graph) {
 bool use_known_values(Graph& graph, const std::map<std::string, Tensor>& known) {
   const size_t before = graph.nodes.size();
   std::erase_if(graph.nodes, [&](const Node& node) {
-    const bool all_known =
-        std::ranges::all_of(node.outputs, [&](const std::string& name) { return known.contains(name); });
+    const bool all_known = std::ranges::all_of(
+        node.outputs, [&](const std::string& name) { return known.contains(name); });
     if (all_known)
       for (const std::string& name : node.outputs) graph.initializers.emplace(name, known.at(name));
     return all_known;
@@ -65,11 +68,13 @@ bool use_known_values(Graph& graph, const std::map<std::string, Tensor>& known) 
   return graph.nodes.size() < before;
 }
 
-// A Reshape to [batch, -1, 8], computed from the input's own symbolic dimensions, becomes one to the constant [0, -1, 8].
+// A Reshape to [batch, -1, 8], computed from the input's own symbolic dimensions, becomes one to
+// the constant [0, -1, 8].
 bool settle_reshapes(Graph& graph, const ShapeFacts& facts) {
   bool changed = false;
   for (Node& node : graph.nodes) {
-    const bool is_reshape = node.op_type == "Reshape" && node.domain.empty() && node.int_or("allowzero", 0) == 0;
+    const bool is_reshape =
+        node.op_type == "Reshape" && node.domain.empty() && node.int_or("allowzero", 0) == 0;
     if (!is_reshape || graph.constant(node.input(1))) continue;
     const auto wanted = facts.elements.find(node.input(1));
     const auto shape = graph.type(node.input(0)).shape;

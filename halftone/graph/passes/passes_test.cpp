@@ -18,10 +18,13 @@ Tensor random_tensor(Shape shape, uint64_t seed, float low = -1, float high = 1)
   return Tensor::of<float>(std::move(shape), std::move(values));
 }
 
-Value value(const std::string& name, SymbolicShape shape) { return {name, {DType::kFloat, std::move(shape)}, {}}; }
+Value value(const std::string& name, SymbolicShape shape) {
+  return {name, {DType::kFloat, std::move(shape)}, {}};
+}
 
-// image [batch,3,8,8] -> Pad -> Conv -> BatchNormalization -> Identity -> Relu -> Dropout -> ReduceMean over space -> Gemm, with
-// the shape arithmetic of PyTorch's exporter in front of a Reshape.
+// image [batch,3,8,8] -> Pad -> Conv -> BatchNormalization -> Identity -> Relu -> Dropout ->
+// ReduceMean over space -> Gemm, with the shape arithmetic of PyTorch's exporter in front of a
+// Reshape.
 Graph network() {
   Graph g;
   g.inputs = {value("image", {{-1, "batch"}, Dim::of(3), Dim::of(8), Dim::of(8)})};
@@ -41,17 +44,26 @@ Graph network() {
       {.name = "shape", .op_type = "Shape", .inputs = {"image"}, .outputs = {"s"}},
       {.name = "gather", .op_type = "Gather", .inputs = {"s", "zero"}, .outputs = {"b"}},
       {.name = "unsqueeze", .op_type = "Unsqueeze", .inputs = {"b", "zeros"}, .outputs = {"b1"}},
-      {.name = "concat", .op_type = "Concat", .inputs = {"b1", "minus"}, .outputs = {"target"},
+      {.name = "concat",
+       .op_type = "Concat",
+       .inputs = {"b1", "minus"},
+       .outputs = {"target"},
        .attributes = {{"axis", int64_t{0}}}},
       {.name = "pad", .op_type = "Pad", .inputs = {"image", "pads"}, .outputs = {"padded"}},
       {.name = "conv", .op_type = "Conv", .inputs = {"padded", "w"}, .outputs = {"c"}},
-      {.name = "bn", .op_type = "BatchNormalization", .inputs = {"c", "gamma", "beta", "mean", "var"}, .outputs = {"n"}},
+      {.name = "bn",
+       .op_type = "BatchNormalization",
+       .inputs = {"c", "gamma", "beta", "mean", "var"},
+       .outputs = {"n"}},
       {.name = "id", .op_type = "Identity", .inputs = {"n"}, .outputs = {"n2"}},
       {.name = "relu", .op_type = "Relu", .inputs = {"n2"}, .outputs = {"r"}},
       {.name = "drop", .op_type = "Dropout", .inputs = {"r"}, .outputs = {"d"}},
       {.name = "mean_", .op_type = "ReduceMean", .inputs = {"d", "axes"}, .outputs = {"m"}},
       {.name = "reshape", .op_type = "Reshape", .inputs = {"m", "target"}, .outputs = {"flat"}},
-      {.name = "gemm", .op_type = "Gemm", .inputs = {"flat", "fc"}, .outputs = {"logits"},
+      {.name = "gemm",
+       .op_type = "Gemm",
+       .inputs = {"flat", "fc"},
+       .outputs = {"logits"},
        .attributes = {{"transB", int64_t{1}}}},
   };
   return g;
@@ -60,7 +72,8 @@ Graph network() {
 void expect_same_function(const Graph& a, const Graph& b, float tolerance) {
   for (uint64_t seed = 20; seed < 24; ++seed) {
     const std::map<std::string, Tensor> inputs{{"image", random_tensor({2, 3, 8, 8}, seed)}};
-    const auto x = interpret(a, inputs)[0].to_vector<float>(), y = interpret(b, inputs)[0].to_vector<float>();
+    const auto x = interpret(a, inputs)[0].to_vector<float>(),
+               y = interpret(b, inputs)[0].to_vector<float>();
     ASSERT_EQ(x.size(), y.size());
     for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], y[i], tolerance) << "seed " << seed;
   }
@@ -77,7 +90,7 @@ TEST(Passes, MaxAndMinBecomeReluAndClip) {
   graph.nodes = {{.op_type = "Max", .inputs = {"image", "low"}, .outputs = {"a"}},
                  {.op_type = "Min", .inputs = {"high", "a"}, .outputs = {"b"}},
                  {.op_type = "Max", .inputs = {"zero", "b"}, .outputs = {"c"}},
-                 {.op_type = "Max", .inputs = {"c", "wide"}, .outputs = {"d"}},   // not one bound
+                 {.op_type = "Max", .inputs = {"c", "wide"}, .outputs = {"d"}},     // not one bound
                  {.op_type = "Max", .inputs = {"image", "low"}, .outputs = {"e"}},  // read twice
                  {.op_type = "Min", .inputs = {"e", "high"}, .outputs = {"f"}},
                  {.op_type = "Sum", .inputs = {"d", "e", "f"}, .outputs = {"y"}}};
@@ -94,9 +107,11 @@ TEST(Passes, FoldingKeepsTheStatisticsOfBatchNormalization) {
   canonicalize(graph);
   ASSERT_EQ(graph.statistics.size(), 1u);
   const auto& [name, statistics] = *graph.statistics.begin();
-  EXPECT_EQ(name, graph.nodes[0].outputs[0]) << "the convolution makes the value that the normalization made";
+  EXPECT_EQ(name, graph.nodes[0].outputs[0])
+      << "the convolution makes the value that the normalization made";
   EXPECT_EQ(statistics.mean, network().initializers.at("beta").to_vector<double>());
-  EXPECT_EQ(statistics.deviation, network().initializers.at("gamma").to_vector<double>()) << "all are positive";
+  EXPECT_EQ(statistics.deviation, network().initializers.at("gamma").to_vector<double>())
+      << "all are positive";
   graph.outputs[0].name = graph.inputs[0].name;
   remove_dead_code(graph);
   EXPECT_TRUE(graph.statistics.empty());
@@ -108,8 +123,8 @@ bool has_op(const Graph& graph, const std::string& op) {
 
 TEST(Passes, EachLeavesTheFunctionUnchanged) {
   const Graph original = network();
-  for (auto pass : {fold_constants, remove_identities, fold_batch_norm, absorb_padding, use_global_pooling, remove_dead_code,
-                    canonicalize}) {
+  for (auto pass : {fold_constants, remove_identities, fold_batch_norm, absorb_padding,
+                    use_global_pooling, remove_dead_code, canonicalize}) {
     Graph graph = original;
     infer_shapes(graph);
     pass(graph);
@@ -120,7 +135,8 @@ TEST(Passes, EachLeavesTheFunctionUnchanged) {
 TEST(Passes, CanonicalFormHasNothingLeftToFold) {
   Graph graph = network();
   canonicalize(graph);
-  for (const char* op : {"Shape", "Gather", "Concat", "Pad", "BatchNormalization", "Identity", "Dropout", "ReduceMean"})
+  for (const char* op : {"Shape", "Gather", "Concat", "Pad", "BatchNormalization", "Identity",
+                         "Dropout", "ReduceMean"})
     EXPECT_FALSE(has_op(graph, op)) << op;
   EXPECT_TRUE(has_op(graph, "GlobalAveragePool"));
   EXPECT_TRUE(graph.initializers.contains("w")) << "a folded weight keeps its name";
@@ -153,10 +169,13 @@ TEST(Passes, QuantizedWeightsAreComputedOnceWithTheSameResult) {
   const int64_t count = graph.initializers.at("w").count();
   std::vector<int8_t> codes(static_cast<size_t>(count));
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(37 * i % 255 - 127);
-  graph.initializers["codes"] = Tensor::of<int8_t>(graph.initializers.at("w").shape(), std::move(codes));
+  graph.initializers["codes"] =
+      Tensor::of<int8_t>(graph.initializers.at("w").shape(), std::move(codes));
   graph.initializers["step"] = Tensor::scalar<float>(0.01f);
   graph.initializers.erase("w");
-  graph.nodes.insert(graph.nodes.begin(), {.name = "dq", .op_type = "DequantizeLinear", .inputs = {"codes", "step"}, .outputs = {"w"}});
+  graph.nodes.insert(
+      graph.nodes.begin(),
+      {.name = "dq", .op_type = "DequantizeLinear", .inputs = {"codes", "step"}, .outputs = {"w"}});
   const Graph original = graph;
   dequantize_constants(graph);
   EXPECT_FALSE(has_op(graph, "DequantizeLinear"));
@@ -166,7 +185,8 @@ TEST(Passes, QuantizedWeightsAreComputedOnceWithTheSameResult) {
 
 TEST(Passes, OutputsKeepTheirNames) {
   Graph graph = network();
-  graph.nodes.push_back({.name = "last", .op_type = "Identity", .inputs = {"logits"}, .outputs = {"scores"}});
+  graph.nodes.push_back(
+      {.name = "last", .op_type = "Identity", .inputs = {"logits"}, .outputs = {"scores"}});
   graph.outputs[0].name = "scores";
   const Graph original = graph;
   canonicalize(graph);

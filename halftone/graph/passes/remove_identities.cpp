@@ -10,8 +10,9 @@ namespace {
 bool is_identity(const Graph& graph, const Links& links, const Node& node) {
   if (!node.domain.empty()) return false;
   if (node.op_type == "Identity") return true;
-  const bool reads_mask = node.outputs.size() > 1 && !node.outputs[1].empty() &&
-                          (!links.consumers(node.outputs[1]).empty() || links.is_output(node.outputs[1]));
+  const bool reads_mask =
+      node.outputs.size() > 1 && !node.outputs[1].empty() &&
+      (!links.consumers(node.outputs[1]).empty() || links.is_output(node.outputs[1]));
   if (node.op_type == "Dropout") {
     const Tensor* training = graph.constant(node.input(2));
     const bool trains = !node.input(2).empty() && (!training || training->item<int64_t>() != 0);
@@ -19,7 +20,8 @@ bool is_identity(const Graph& graph, const Links& links, const Node& node) {
   }
   if (node.op_type == "Pad") {
     const Tensor* pads = graph.constant(node.input(1));
-    return pads && std::ranges::all_of(pads->to_vector<int64_t>(), [](int64_t pad) { return pad == 0; });
+    return pads &&
+           std::ranges::all_of(pads->to_vector<int64_t>(), [](int64_t pad) { return pad == 0; });
   }
   return false;
 }

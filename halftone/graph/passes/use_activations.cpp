@@ -10,7 +10,8 @@ int scalar_input(const Graph& graph, const Node& node, const char* op) {
   for (int i : {0, 1}) {
     const Tensor* constant = graph.constant(node.inputs[static_cast<size_t>(i)]);
     const bool is_value = !graph.constant(node.inputs[static_cast<size_t>(1 - i)]);
-    if (constant && is_value && constant->rank() == 0 && constant->dtype() == DType::kFloat) return i;
+    if (constant && is_value && constant->rank() == 0 && constant->dtype() == DType::kFloat)
+      return i;
   }
   return -1;
 }
@@ -38,7 +39,8 @@ void use_activations(Graph& graph) {
   remove_dead_code(graph);
   for (Node& node : graph.nodes) {
     const int zero = scalar_input(graph, node, "Max");
-    if (zero < 0 || graph.constant(node.inputs[static_cast<size_t>(zero)])->item<float>() != 0) continue;
+    if (zero < 0 || graph.constant(node.inputs[static_cast<size_t>(zero)])->item<float>() != 0)
+      continue;
     node.op_type = "Relu";
     node.inputs.erase(node.inputs.begin() + zero);
   }

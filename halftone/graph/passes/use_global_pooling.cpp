@@ -19,7 +19,8 @@ bool averages_space(const Graph& graph, const Node& node) {
   if (node.op_type != "ReduceMean" || !node.domain.empty()) return false;
   const Tensor* axes = graph.constant(node.input(1));
   const auto shape = graph.type(node.input(0)).shape;
-  return shape && are_spatial(axes ? axes->to_vector<int64_t>() : node.ints_or("axes", {}), static_cast<int64_t>(shape->size()));
+  return shape && are_spatial(axes ? axes->to_vector<int64_t>() : node.ints_or("axes", {}),
+                              static_cast<int64_t>(shape->size()));
 }
 
 }  // namespace
@@ -31,13 +32,19 @@ void use_global_pooling(Graph& graph) {
       nodes.push_back(std::move(node));
       continue;
     }
-    Node pool{.name = node.name, .op_type = "GlobalAveragePool", .inputs = {node.inputs[0]}, .outputs = node.outputs};
+    Node pool{.name = node.name,
+              .op_type = "GlobalAveragePool",
+              .inputs = {node.inputs[0]},
+              .outputs = node.outputs};
     if (node.int_or("keepdims", 1)) {
       nodes.push_back(std::move(pool));
       continue;
     }
     pool.outputs[0] = graph.unique_name(node.outputs[0] + "_pooled");
-    Node flatten{.name = node.name + "_flatten", .op_type = "Flatten", .inputs = pool.outputs, .outputs = node.outputs};
+    Node flatten{.name = node.name + "_flatten",
+                 .op_type = "Flatten",
+                 .inputs = pool.outputs,
+                 .outputs = node.outputs};
     flatten.attributes["axis"] = int64_t{1};
     nodes.push_back(std::move(pool));
     nodes.push_back(std::move(flatten));

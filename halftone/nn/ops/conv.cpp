@@ -32,11 +32,13 @@ bool all_are(const std::vector<int64_t>& values, int64_t wanted) {
   return std::ranges::all_of(values, [&](int64_t value) { return value == wanted; });
 }
 
-// Whether it is one matrix product over pixels that lie channel by channel. LibTorch's own path copies the image first where one
-// thread runs it.
-bool is_pixelwise(const at::Tensor& x, const at::Tensor& weight, const WindowLists& window, int64_t groups) {
-  return x.dim() == 4 && groups == 1 && all_are(weight.sizes().slice(2).vec(), 1) && all_are(window.strides, 1) &&
-         all_are(window.padding, 0) && x.is_contiguous(at::MemoryFormat::ChannelsLast);
+// Whether it is one matrix product over pixels that lie channel by channel. LibTorch's own path
+// copies the image first where one thread runs it.
+bool is_pixelwise(const at::Tensor& x, const at::Tensor& weight, const WindowLists& window,
+                  int64_t groups) {
+  return x.dim() == 4 && groups == 1 && all_are(weight.sizes().slice(2).vec(), 1) &&
+         all_are(window.strides, 1) && all_are(window.padding, 0) &&
+         x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 // [N, C, spatial...] * [O, C/groups, kernel...] -> [N, O, spatial...]
@@ -54,7 +56,8 @@ NnOutputs conv(const NnInputs& in) {
   }
   const int64_t groups = in.node.int_or("group", 1);
   if (is_pixelwise(x, weight, window, groups))
-    return {at::linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias_of(in)).permute({0, 3, 1, 2})};
+    return {
+        at::linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias_of(in)).permute({0, 3, 1, 2})};
   const std::vector<int64_t> no_output_padding(axes.size(), 0);
   return {at::convolution(x, weight, bias_of(in), window.strides, window.padding, window.dilations,
                           false, no_output_padding, groups)};

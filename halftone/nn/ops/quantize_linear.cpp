@@ -26,7 +26,8 @@ at::Tensor spread(const NnInputs& in, const at::Tensor& parameter, const at::Ten
   }
   if (block <= 0)
     throw Error("a scale of shape ", to_string(parameter.sizes().vec()), " needs a block_size");
-  const int64_t reach = std::min(block, std::max<int64_t>(1, x.size(axis)));  // a block may be longer than the axis
+  const int64_t reach =
+      std::min(block, std::max<int64_t>(1, x.size(axis)));  // a block may be longer than the axis
   return parameter.repeat_interleave(reach, axis).narrow(axis, 0, x.size(axis));
 }
 
