@@ -1,18 +1,11 @@
 #include "halftone/cli/culprits_train.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 
 #include "halftone/cli/session.h"
 
 namespace halftone::cli {
-
-std::string scientific(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.2e", value);
-  return buffer;
-}
 
 void print_culprits(const std::vector<Culprit>& culprits) {
   Table table({"culprit", "bits", "loss alone", "gain if float", "reason", "remedy"});

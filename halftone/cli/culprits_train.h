@@ -2,7 +2,6 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <string>
 #include <vector>
 
 #include "halftone/ptq/explain.h"
@@ -13,8 +12,5 @@ namespace halftone::cli {
 void print_culprits(const std::vector<Culprit>& culprits);
 // All of them.
 nlohmann::ordered_json culprits_json(const std::vector<Culprit>& culprits);
-
-// 1.23e-04
-std::string scientific(double value);
 
 }  // namespace halftone::cli

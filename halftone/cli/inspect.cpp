@@ -21,7 +21,7 @@ struct Options {
   std::string model;
   std::string target = "onnxruntime";
   bool lists_sites = false;
-  std::vector<std::function<void(const Model&, Session&)>> views = {};
+  std::vector<std::function<void(const Model&, const std::string&, Session&)>> views = {};
 };
 
 // A whole number where it is one: channels of several widths have an average.
@@ -179,7 +179,7 @@ void run_inspect(const Options& options, Session& session) {
     show_native(read, facts);
   else
     show_sites(options, parts, quantization, facts);
-  for (const auto& view : options.views) view(read, session);
+  for (const auto& view : options.views) view(read, options.target, session);
   session.finish();
 }
 

@@ -16,9 +16,9 @@ struct InspectView {
   static constexpr const char* kKind = "view";
   std::string name;
   std::string summary;
-  // Adds options to `app` and returns what shows the model as it was read, where the options ask
-  // for it.
-  std::function<void(const Model&, Session&)> (*setup)(CLI::App& app);
+  // Adds options to `app` and returns what shows the model as it was read, for a target, where the
+  // options ask for it.
+  std::function<void(const Model&, const std::string& target, Session&)> (*setup)(CLI::App& app);
 };
 
 }  // namespace halftone::cli

@@ -151,7 +151,7 @@ void run_reexport(const Options& options, Session& session) {
 }
 
 // Options that say how to do what the method does not do.
-void warn_of_unused(const Options& options, const Run& run) {
+void check_method_options(const Options& options, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.quantize.method);
   if (!options.max_drop.empty() && method.rungs.empty())
     throw UsageError("--max-drop is for --method auto, which tries methods until it is met; ",
@@ -172,7 +172,7 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
   if (!options.bias_correction.empty())
     options.quantize.bias_correction = bias_correction_named(options.bias_correction);
-  warn_of_unused(options, session.run());
+  check_method_options(options, session.run());
   if (!options.max_drop.empty()) options.quantize.quality = parse_quality_target(options.max_drop);
   if (!options.save_encodings.empty() && options.quantize.group)
     throw UsageError(

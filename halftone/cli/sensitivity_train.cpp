@@ -31,7 +31,7 @@ void show(const Model& model, QuantizeOptions options, const DataOptions& data_o
   print_culprits(report.culprits);
 }
 
-std::function<void(const Model&, Session&)> sensitivity(CLI::App& app) {
+std::function<void(const Model&, const std::string&, Session&)> sensitivity(CLI::App& app) {
   auto options = std::make_shared<Options>();
   const std::string group = "Sensitivity";
   app.add_flag("--sensitivity", options->is_wanted,
@@ -45,8 +45,11 @@ std::function<void(const Model&, Session&)> sensitivity(CLI::App& app) {
       ->capture_default_str()
       ->group(group);
   auto data = std::make_shared<DataOptions>(app, 64);
-  return [=](const Model& model, Session& session) {
-    if (options->is_wanted) show(model, options->quantize, *data, session);
+  return [=](const Model& model, const std::string& target, Session& session) {
+    if (!options->is_wanted) return;
+    QuantizeOptions how = options->quantize;
+    if (target != "native") how.target = target;
+    show(model, how, *data, session);
   };
 }
 

@@ -162,4 +162,10 @@ std::string fixed(double value, int decimals) {
   return buffer;
 }
 
+std::string scientific(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2e", value);
+  return buffer;
+}
+
 }  // namespace halftone::cli

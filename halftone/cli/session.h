@@ -74,5 +74,6 @@ class Table {
 
 // value with `decimals` digits behind the point.
 std::string fixed(double value, int decimals);
+std::string scientific(double value);  // 1.23e-04
 
 }  // namespace halftone::cli

@@ -1,8 +1,12 @@
-#include <jerror.h>
+// jpeglib.h uses FILE and size_t, jerror.h what jpeglib.h declares.
+// clang-format off
+#include <cstddef>
+#include <cstdio>
 #include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include <csetjmp>
-#include <cstdio>  // before jpeglib.h, which uses FILE
 #include <string>
 #include <vector>
 

@@ -29,7 +29,7 @@ struct Evaluation {
 };
 
 // The fixed number of rows of a batch: whole batches of one size make results independent of the
-// number of threads. The model's own where its batch axis is fixed, else 8 to 32 by the size of a
+// number of threads. The model's own where its batch axis is fixed, else 2 to 16 by the size of a
 // sample.
 size_t batch_size_for(const Graph& graph);
 

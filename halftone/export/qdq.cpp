@@ -79,9 +79,11 @@ class QdqWriter {
       nodes.push_back(std::move(node));
       return;
     }
-    const std::string zero = "halftone_zero";
-    if (taken_.insert(zero).second) model_.graph.initializers[zero] = Tensor::scalar<float>(0);
-    const auto parts = by_max_and_min(node, zero, unique(node.outputs[0] + "_Max"));
+    if (zero_.empty()) {
+      zero_ = unique("halftone_zero");
+      model_.graph.initializers[zero_] = Tensor::scalar<float>(0);
+    }
+    const auto parts = by_max_and_min(node, zero_, unique(node.outputs[0] + "_Max"));
     nodes.insert(nodes.end(), parts.begin(), parts.end());
   }
 
@@ -289,6 +291,7 @@ class QdqWriter {
   std::set<std::string> narrow_products_;                   // of narrow weights, read by one node
   int64_t opset_ = 13;                                      // that the result needs
   std::set<std::string> taken_;
+  std::string zero_;  // the bound of a Max; empty until one is needed
   std::map<std::string, std::pair<std::string, std::string>>
       parameters_;                            // owner site -> scale, zero point
   std::map<std::string, std::string> codes_;  // activation -> what its DQs read

@@ -2,6 +2,8 @@
 // reads.
 #pragma once
 
+#include <protozero/exception.hpp>
+
 // A field of another wire type than its tag promises is broken input, not a mistake of the caller:
 // it is told in every build.
 #define protozero_assert(x) ((x) ? void() : throw protozero::unknown_pbf_wire_type_exception{})

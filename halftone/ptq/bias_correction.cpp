@@ -27,6 +27,11 @@ struct RoundedLayer {
   at::Tensor error;  // of the weight: rounded - original
 };
 
+// How much of its bias a layer adds.
+double share_of_bias(const Node& node) {
+  return node.op_type == "Gemm" ? node.float_or("beta", 1.0f) : 1.0;
+}
+
 // By the value that each reads.
 std::multimap<std::string, RoundedLayer> rounded_layers(
     const Graph& graph, const std::map<std::string, QuantTensor>& weights) {
@@ -34,6 +39,7 @@ std::multimap<std::string, RoundedLayer> rounded_layers(
   for (const Node& node : graph.nodes) {
     const bool is_layer = node.op_type == "Conv" || node.op_type == "Gemm";
     if (!is_layer || !weights.contains(node.inputs[1]) || !graph.constant(node.input(2))) continue;
+    if (share_of_bias(node) == 0) continue;
     const at::Tensor original = to_torch(graph.initializers.at(node.inputs[1]));
     layers.emplace(
         node.inputs[0],
@@ -42,10 +48,12 @@ std::multimap<std::string, RoundedLayer> rounded_layers(
   return layers;
 }
 
-// What the error of the weight adds to each channel of the layer's output, on average.
+// What the error of the weight adds to each channel of the layer's output on average, in units of
+// the bias.
 at::Tensor mean_shift(const RoundedLayer& layer, const at::Tensor& input) {
   const at::Tensor inputs[] = {input, layer.error};
-  return channel_means(find_nn_op(*layer.node)->run({*layer.node, inputs}).at(0));
+  return channel_means(find_nn_op(*layer.node)->run({*layer.node, inputs}).at(0)) /
+         share_of_bias(*layer.node);
 }
 
 }  // namespace

@@ -1,10 +1,34 @@
 #include "halftone/ptq/checkpoint_facts.h"
 
+#include <bit>
+#include <cstdint>
+
 #include "halftone/onnx/writer.h"
 
 namespace halftone {
+namespace {
+
+void add_params(const std::string& name, const QuantParams& params, std::string& content) {
+  content += text(name, " ", params.bits, " ", params.axis, " ", params.block_size, " ");
+  for (float scale : params.scales) content += text(std::bit_cast<uint32_t>(scale), " ");
+  for (int32_t zero_point : params.zero_points) content += text(zero_point, " ");
+  for (const Width& width : params.channels) content += text(width.bits, " ");
+}
+
+std::string numbers_of(const QuantizedSites& sites) {
+  std::string content;
+  for (const auto& [name, params] : sites.activations) add_params(name, params, content);
+  for (const auto& [name, weight] : sites.weights) {
+    add_params(name, weight.params, content);
+    for (int32_t code : weight.codes) content += text(code, " ");
+  }
+  return content;
+}
+
+}  // namespace
 
 std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data,
+                                                    const QuantizedSites& given,
                                                     const QuantizeOptions& options,
                                                     const Run& run) {
   std::string names;
@@ -17,7 +41,7 @@ std::map<std::string, std::string> checkpoint_facts(const Model& model, const Da
       {"data", text(data.size(), " samples, ", fingerprint(names))},
       {"method", options.method},
       {"target", options.target},
-      {"encodings", std::to_string(options.encodings.size())},
+      {"encodings", fingerprint(numbers_of(given))},
       {"requantize", options.requantize ? "yes" : "no"},
       {"observer", options.observer},
       {"repairs",

@@ -10,8 +10,10 @@
 
 namespace halftone {
 
-// What a result depends on, by name. model: the float network that is quantized.
+// What a result depends on, by name. model: the float network that is quantized; given: the numbers
+// that it has already, of its file and of encodings.
 std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data,
+                                                    const QuantizedSites& given,
                                                     const QuantizeOptions& options, const Run& run);
 
 // Float outputs tell preprocessing and the samples' content, which facts cannot. Throws Error where

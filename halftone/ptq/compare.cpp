@@ -68,10 +68,31 @@ Comparison compare_networks(const Network& original, const Network& quantized,
   return total;
 }
 
-std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data,
-                                           const std::vector<size_t>& samples,
-                                           const LoadOptions& how, const Run& run) {
-  return compare_networks(network, network, {}, data, samples, 0, how, run).outputs;
+Reference outputs_of(const Network& network, const Dataset& data,
+                     const std::vector<size_t>& samples, const LoadOptions& how, const Run& run) {
+  struct Found {
+    std::vector<std::vector<float>> outputs;
+    std::vector<size_t> samples;
+    std::vector<std::string> broken;
+  };
+  const std::string output = network.graph().outputs.at(0).name;
+  auto compute = [&](size_t, const Batch& batch) {
+    Found found{{}, batch.indices, batch.broken};
+    if (batch.count == 0) return found;
+    const TensorMap outputs = network.run(network_inputs(network, batch));
+    found.outputs = real_rows(outputs.at(output), batch, how.batch);
+    return found;
+  };
+  Reference result{data, {}, {}};
+  std::vector<std::string> broken;
+  over_batches<Found>(data, samples, how, run, "running the float network", compute,
+                      [&](Found found) {
+                        std::ranges::move(found.outputs, std::back_inserter(result.outputs));
+                        std::ranges::move(found.samples, std::back_inserter(result.samples));
+                        std::ranges::move(found.broken, std::back_inserter(broken));
+                      });
+  report_broken(broken, samples.size(), run);
+  return result;
 }
 
 }  // namespace halftone

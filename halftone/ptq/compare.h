@@ -27,9 +27,14 @@ Comparison compare_networks(const Network& original, const Network& quantized,
                             const Dataset& data, const std::vector<size_t>& samples,
                             size_t site_samples, const LoadOptions& how, const Run& run);
 
-// The first output of each sample.
-std::vector<std::vector<float>> outputs_of(const Network& network, const Dataset& data,
-                                           const std::vector<size_t>& samples,
-                                           const LoadOptions& how, const Run& run);
+// Samples that could be read, and a network's first output for each.
+struct Reference {
+  const Dataset& data;  // not owned
+  std::vector<size_t> samples;
+  std::vector<std::vector<float>> outputs;  // as many
+};
+// Samples that cannot be read are left out where `how` skips them, with a warning.
+Reference outputs_of(const Network& network, const Dataset& data,
+                     const std::vector<size_t>& samples, const LoadOptions& how, const Run& run);
 
 }  // namespace halftone

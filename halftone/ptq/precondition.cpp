@@ -35,8 +35,8 @@ double output_sqnr(const Graph& before, const Graph& after, const Dataset& data,
                    const Run& run) {
   const LoadOptions how{.batch = batch_size_for(before), .skip_broken = skip_broken};
   const auto samples = evenly_spread(all_samples(data), kComparedSamples);
-  const auto x = outputs_of(Network(before), data, samples, how, run),
-             y = outputs_of(Network(after), data, samples, how, run);
+  const auto x = outputs_of(Network(before), data, samples, how, run).outputs;
+  const auto y = outputs_of(Network(after), data, samples, how, run).outputs;
   Energies energies;
   for (size_t i = 0; i < x.size(); ++i) energies.add(x[i], y[i]);
   return energies.sqnr_db();

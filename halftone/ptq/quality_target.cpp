@@ -1,6 +1,7 @@
 #include "halftone/ptq/quality_target.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "halftone/base/error.h"
 
@@ -23,11 +24,12 @@ QualityTarget parse_quality_target(const std::string& text) {
   double number = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string unit(end, text.data() + text.size());
-  if (code != std::errc() || number < 0 || !(unit.empty() || unit == "dB"))
+  if (code != std::errc() || !std::isfinite(number) || number < 0 ||
+      !(unit.empty() || unit == "dB"))
     throw UsageError("--max-drop ", text,
                      ": give points of top-1, such as 0.5, or the least SQNR, such as 25dB");
   if (unit.empty())
-    target.points = number;
+    target.points = number, target.has_points = true;
   else
     target.sqnr_db = number, target.ignores_labels = true;
   return target;

@@ -14,6 +14,7 @@ struct QualityTarget {
   double points = 1;            // of top-1 lost at most, where there are labels
   double sqnr_db = 20;          // of the output at least, where there are none
   bool ignores_labels = false;  // judges by SQNR always
+  bool has_points = false;      // `points` were asked for
 
   // Without validation data the drop is told by few samples: one that is above `points` by less
   // than its standard error is met.

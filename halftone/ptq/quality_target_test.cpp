@@ -20,7 +20,7 @@ TEST(QualityTarget, IsReadFromText) {
   EXPECT_FALSE(parse_quality_target("0.5").ignores_labels);
   EXPECT_EQ(parse_quality_target("25dB").sqnr_db, 25);
   EXPECT_TRUE(parse_quality_target("25dB").ignores_labels);
-  for (const char* bad : {"", "-1", "x", "3%", "25db", "0.5 points"}) {
+  for (const char* bad : {"", "-1", "x", "3%", "25db", "0.5 points", "nan", "inf"}) {
     const std::string message = message_of([&] { parse_quality_target(bad); });
     EXPECT_NE(message.find("--max-drop"), std::string::npos) << bad;
   }

@@ -29,7 +29,6 @@ namespace {
 
 constexpr size_t kMostCompared = 128;
 constexpr size_t kMostToChoose = 256;  // between methods, by labels
-constexpr size_t kSamplesForLayers = 16;
 constexpr size_t kFewSamples = 256;
 constexpr size_t kExplainedSamples = 32;
 constexpr size_t kCorrectionSamples = 64;
@@ -89,6 +88,12 @@ void add_encodings(const Encodings& encodings, const Model& source, const Run& r
   parts.sites.weights.merge(fixed.weights);
 }
 
+QuantSpec default_spec(const Site& site, const QuantizeOptions& options) {
+  QuantSpec spec;
+  spec.bits = site.kind == SiteKind::kWeight ? options.weights : options.activations;
+  return spec;
+}
+
 // The placement under the plan: sites kept in float take their operators with them, until nothing
 // changes. Sites that the model has quantized already have the bits that they have.
 Placement settled_placement(const Dequantized& parts, const Profile& profile,
@@ -110,9 +115,15 @@ Placement settled_placement(const Dequantized& parts, const Profile& profile,
   };
   for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
   for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
-  for (const auto& [site, spec] : specs)
-    if (spec.is_float()) floats.insert(site);
-  if (!floats.empty()) placement = placed();
+  for (size_t before = 1; before != floats.size();) {
+    before = floats.size();
+    for (const auto& [site, spec] : specs)
+      if (spec.is_float()) floats.insert(site);
+    placement = placed();
+    // What was the inside of an integer operator may have become a site.
+    for (const Site& site : placement.sites)
+      if (site.kind != SiteKind::kBias) specs.try_emplace(site.name, default_spec(site, options));
+  }
   require_float_readers(graph, placement, specs);
   return placement;
 }
@@ -138,15 +149,10 @@ struct Attempt {
   std::vector<size_t> samples;  // of the calibration data, to explain on
 };
 
-// The data that the closing figures are of.
-Reference reference_of(const Graph& given, const Calibration& calibration, const Dataset& data,
-                       const QuantizeOptions& options, size_t count, const LoadOptions& how,
-                       const Run& run) {
-  if (options.validation) {
-    const auto samples = all_samples(*options.validation);
-    return {*options.validation, samples,
-            outputs_of(Network(given), *options.validation, samples, how, run)};
-  }
+// Calibration samples that the closing figures are of.
+Reference calibration_reference(const Graph& given, const Calibration& calibration,
+                                const Dataset& data, const QuantizeOptions& options, size_t count,
+                                const LoadOptions& how, const Run& run) {
   Reference reference{data, {}, {}};
   for (size_t row : spread_out(evenly_spread(numbers_below(calibration.samples.size()), count),
                                kSamplesForLayers)) {
@@ -156,7 +162,19 @@ Reference reference_of(const Graph& given, const Calibration& calibration, const
   // Absorption and clips may have changed the function: what is reported is against the network as
   // it was given.
   if (options.equalize || options.absorb_bias)
-    reference.outputs = outputs_of(Network(given), data, reference.samples, how, run);
+    return outputs_of(Network(given), data, reference.samples, how, run);
+  return reference;
+}
+
+// What the model as it was given makes of the validation data; nullopt where there are none.
+std::optional<Reference> validation_reference(const Model& source, const QuantizeOptions& options,
+                                              const Run& run) {
+  if (!options.validation) return std::nullopt;
+  const Graph given = start_of(source, options).model.graph;
+  const LoadOptions how{.batch = batch_size_for(given), .skip_broken = options.skip_broken};
+  const auto samples = spread_out(all_samples(*options.validation), kSamplesForLayers);
+  Reference reference = outputs_of(Network(given), *options.validation, samples, how, run);
+  if (reference.samples.empty()) throw Error("no validation sample could be read");
   return reference;
 }
 
@@ -232,8 +250,9 @@ void correct(Graph& graph, BiasCorrection correction, const Network& network,
 }
 
 // One method, from model to model. most_compared: calibration samples for the report's figures.
+// validation: what the figures are of instead; may be nullptr.
 Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions& options,
-                size_t most_compared, const Run& run) {
+                size_t most_compared, const Reference* validation, const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
   const auto& profile = Registry<Profile>::get(options.target);
   Dequantized parts = start_of(source, options);
@@ -258,8 +277,9 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   Run kept = run;  // methods that learn nothing keep nothing
   if (method.walks.empty()) kept.checkpoint.clear();
   const bool is_kept = !kept.checkpoint.empty();
-  const Checkpoint checkpoint(kept, is_kept ? checkpoint_facts(model, data, options, run)
-                                            : std::map<std::string, std::string>());
+  const Checkpoint checkpoint(kept, is_kept
+                                        ? checkpoint_facts(model, data, parts.sites, options, run)
+                                        : std::map<std::string, std::string>());
 
   const Network network(model.graph);
   const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
@@ -284,11 +304,12 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   report.units = std::move(units);
   report.float_operators = float_operators_with_weights(model.graph, placement, sites);
   report.calibration_samples = calibration.samples.size();
-  report.is_validated = options.validation != nullptr;
-  const Reference reference = reference_of(given, calibration, data, options,
-                                           samples_to_compare(given, most_compared), how, run);
-  report_losses({network, placement, sites, result.model}, reference, how, run, report);
-  const auto& samples = options.validation ? calibration.samples : reference.samples;
+  report.is_validated = validation != nullptr;
+  const Reference calibrated = calibration_reference(
+      given, calibration, data, options, samples_to_compare(given, most_compared), how, run);
+  report_losses({network, placement, sites, result.model}, validation ? *validation : calibrated,
+                how, run, report);
+  const auto& samples = calibrated.samples;
   return {std::move(result), network.graph(), model.graph, placement,
           evenly_spread(samples, kExplainedSamples)};
 }
@@ -304,7 +325,7 @@ std::string told(const RungReport& rung) {
 
 // Methods from cheap to dear until one is good enough; the best of them.
 Attempt climb(const std::vector<std::string>& rungs, const Model& source, const Dataset& data,
-              const QuantizeOptions& options, const Run& run) {
+              const QuantizeOptions& options, const Reference* validation, const Run& run) {
   std::optional<Attempt> best;
   std::vector<RungReport> tried;
   for (const std::string& name : rungs) {
@@ -317,10 +338,15 @@ Attempt climb(const std::vector<std::string>& rungs, const Model& source, const 
     with.method = name;
     Run own = run;
     if (!run.checkpoint.empty()) own.checkpoint = run.checkpoint + "/" + name;
-    Attempt found = attempt(source, data, with, kMostToChoose, own);
+    Attempt found = attempt(source, data, with, kMostToChoose, validation, own);
     const QuantizeReport& report = found.result.report;
     tried.push_back({name, report.top1_after, report.sqnr_db, options.quality.is_met(report)});
     run.info(told(tried.back()));
+    if (!best && options.quality.has_points && !report.top1_after)
+      run.warning(
+          text("--max-drop in points needs labels, and there are none: the output's SQNR decides, "
+               "at least ",
+               options.quality.sqnr_db, " dB (give --max-drop 25dB, or labelled --validate)"));
     if (!best || options.quality.prefers(report, best->result.report)) best = std::move(found);
     if (tried.back().is_met) break;
   }
@@ -333,8 +359,12 @@ Attempt climb(const std::vector<std::string>& rungs, const Model& source, const 
 QuantizeResult quantize(const Model& source, const Dataset& data, const QuantizeOptions& options,
                         const Run& run) {
   const auto& method = Registry<PtqMethod>::get(options.method);
-  Attempt found = method.rungs.empty() ? attempt(source, data, options, kMostCompared, run)
-                                       : climb(method.rungs, source, data, options, run);
+  // Read before hours of learning, and once for all methods of a ladder.
+  const std::optional<Reference> validated = validation_reference(source, options, run);
+  const Reference* validation = validated ? &*validated : nullptr;
+  Attempt found = method.rungs.empty()
+                      ? attempt(source, data, options, kMostCompared, validation, run)
+                      : climb(method.rungs, source, data, options, validation, run);
   QuantizeResult& result = found.result;
   if (options.explains) {
     const LoadOptions how{.batch = batch_size_for(found.original),

@@ -10,8 +10,6 @@
 namespace halftone {
 namespace {
 
-constexpr size_t kSamplesForLayers = 16;
-
 // The name under which the quantized network holds a site's value: what its DequantizeLinear gives.
 std::map<std::string, std::string> dequantized_names(const Placement& placement,
                                                      const Graph& quantized) {

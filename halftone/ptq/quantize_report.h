@@ -11,6 +11,7 @@
 #include "halftone/export/placement.h"
 #include "halftone/export/qdq.h"
 #include "halftone/nn/network.h"
+#include "halftone/ptq/compare.h"
 #include "halftone/ptq/explain.h"
 #include "halftone/ptq/reconstruction.h"
 
@@ -50,12 +51,8 @@ struct QuantizeReport {
   std::vector<Culprit> culprits;  // with `explains`: every site, worst first
 };
 
-// Samples, and what the network as it was given makes of them: its first output, row by row.
-struct Reference {
-  const Dataset& data;
-  std::vector<size_t> samples;
-  std::vector<std::vector<float>> outputs;
-};
+// So many of the first samples are compared site by site: whoever orders samples spreads these.
+constexpr size_t kSamplesForLayers = 16;
 
 // A network before and after: `original` runs the graph that was quantized, whose sites `quantized`
 // holds.

@@ -8,10 +8,6 @@ using enum WeightScale;
 using enum BiasCorrection;
 
 HALFTONE_REGISTER(
-    PtqMethod, "auto",
-    "From cheap to dear until --max-drop is met: corrected, then qdrop; keeps the best", "", "mse",
-    kMinMax, kMse, kEmpirical, {}, {"corrected", "qdrop"});
-HALFTONE_REGISTER(
     PtqMethod, "corrected",
     "Min-max weights at 8 bits, least error below; least-error activations; bias correction",
     "Nagel et al. 2019, arXiv 1906.04721", "mse", kMinMax, kMse, kEmpirical);

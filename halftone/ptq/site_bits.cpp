@@ -34,6 +34,7 @@ void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) 
       const QuantSpec before = std::exchange(present, spec);
       present.scheme = before.scheme;
       present.group = before.group;
+      present.per_channel = before.per_channel;
       is_used = true;
     }
   if (!is_used)

@@ -94,5 +94,21 @@ TEST(Numeric, MinMaxEqualsTheNaiveOne) {
   }
 }
 
+TEST(MinMax, SeesEveryPosition) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (size_t at = 0; at < 200; ++at) {
+    std::vector<float> values(200, 0.5f);
+    values[at] = -3;
+    EXPECT_EQ(min_max(values).min, -3) << at;
+    values[at] = 7;
+    EXPECT_EQ(min_max(values).max, 7) << at;
+    EXPECT_TRUE(min_max(values).all_finite);
+    for (float bad : {kInfinity, -kInfinity, std::nanf("")}) {
+      values[at] = bad;
+      EXPECT_FALSE(min_max(values).all_finite) << at;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace halftone
