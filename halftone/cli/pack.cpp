@@ -23,8 +23,9 @@ void convert(const Options& options, Conversion conversion, Session& session) {
   if (std::filesystem::equivalent(options.model, options.output, none))
     throw UsageError("-o '", options.output,
                      "' is the model itself: give another name, so that nothing is lost");
+  const Model model = read_model(options.model);
   const uint64_t before = std::filesystem::file_size(options.model);
-  const uint64_t after = write_model(conversion(read_model(options.model)), options.output);
+  const uint64_t after = write_model(conversion(model), options.output);
   session.facts()["bytes_before"] = before;
   session.facts()["bytes_after"] = after;
   std::cout << options.output << ": " << format_bytes(before) << " -> " << format_bytes(after)

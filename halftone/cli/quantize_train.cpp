@@ -246,10 +246,15 @@ std::function<void()> quantize(CLI::App& app) {
       ->required()
       ->type_name("OUT");
   auto data = std::make_shared<DataOptions>(app, 1024);
-  app.add_option("--weights", q.weights, "Bits of weights, 1 to 8, or 32 for float")
+  app.add_option("--weights", q.weights,
+                 "Bits of weights, 1 to 8, or 32: computed in float (stored as "
+                 "int8 unless --float-weights). Below 8 the first and the last layer keep 8; --fix "
+                 "overrules")
       ->capture_default_str();
   app.add_option("--activations", q.activations,
-                 "Bits of activations, 2 to 8, or 32 for float: weight-only")
+                 "Bits of activations, 2 to 8, or 32 for float: weight-only. Below 8, what the "
+                 "first and the "
+                 "last layer read and what no layer multiplies keep 8")
       ->capture_default_str();
   app.add_option("--method", q.method, methods_help())->capture_default_str();
   app.add_option("--max-drop", options->max_drop,

@@ -13,6 +13,11 @@ bool QualityTarget::is_met(const QuantizeReport& report) const {
   return drop - (report.is_validated ? 0 : report.drop_error) <= points;
 }
 
+std::string QualityTarget::described(const QuantizeReport& report) const {
+  if (!report.top1_after || ignores_labels) return text("SQNR of at least ", sqnr_db, " dB");
+  return text("at most ", points, " points of top-1");
+}
+
 bool QualityTarget::prefers(const QuantizeReport& a, const QuantizeReport& b) const {
   const bool by_labels = a.top1_after && b.top1_after && !ignores_labels;
   if (by_labels && *a.top1_after != *b.top1_after) return *a.top1_after > *b.top1_after;

@@ -19,6 +19,8 @@ struct QualityTarget {
   // Without validation data the drop is told by few samples: one that is above `points` by less
   // than its standard error is met.
   bool is_met(const QuantizeReport& report) const;
+  // What it takes to be met, for a result of that kind: "at most 1 points of top-1".
+  std::string described(const QuantizeReport& report) const;
   // Whether `a` is the better result.
   bool prefers(const QuantizeReport& a, const QuantizeReport& b) const;
 };

@@ -350,6 +350,10 @@ Attempt climb(const std::vector<std::string>& rungs, const Model& source, const 
     if (!best || options.quality.prefers(report, best->result.report)) best = std::move(found);
     if (tried.back().is_met) break;
   }
+  if (!tried.back().is_met)
+    run.warning(text("auto: no method met --max-drop (",
+                     options.quality.described(best->result.report),
+                     "); the result is the best that was found"));
   best->result.report.rungs = std::move(tried);
   return std::move(*best);
 }
