@@ -3,6 +3,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "halftone/graph/passes/passes.h"
+#include "halftone/graph/passes/sum_codes.h"
 #include "halftone/nn/network.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/nn/threads.h"
@@ -11,6 +12,7 @@ namespace halftone {
 namespace {
 
 Graph with_values(Graph graph) {
+  sum_codes(graph);
   dequantize_constants(graph);
   return graph;
 }

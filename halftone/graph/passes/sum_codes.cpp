@@ -1,0 +1,101 @@
+#include "halftone/graph/passes/sum_codes.h"
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "halftone/graph/links.h"
+#include "halftone/graph/passes/passes.h"
+
+namespace halftone {
+namespace {
+
+// The DequantizeLinear by a constant float32 scale that makes a value; nullptr where there is none.
+const Node* dequantizer(const Graph& graph, const Links& links, const std::string& value) {
+  const int producer = value.empty() ? -1 : links.producer(value);
+  if (producer < 0) return nullptr;
+  const Node& node = graph.nodes[static_cast<size_t>(producer)];
+  const bool is_plain = node.op_type == "DequantizeLinear" && node.domain.empty() &&
+                        node.int_or("block_size", 0) == 0;
+  const Tensor* scale = is_plain ? graph.constant(node.input(1)) : nullptr;
+  return scale && scale->dtype() == DType::kFloat ? &node : nullptr;
+}
+
+// s_x * s_w of each output channel, or of all; empty where x has more than one scale.
+std::vector<float> products_of_scales(const Tensor& x, const Tensor& weight) {
+  if (x.count() != 1) return {};
+  std::vector<float> scales = weight.to_vector<float>();
+  for (float& scale : scales) scale *= x.item<float>();
+  return scales;
+}
+
+// [1, channels, 1, ...], or a scalar.
+Tensor along_channels(std::vector<float> scales, size_t rank) {
+  if (scales.size() == 1) return Tensor::scalar<float>(scales[0]);
+  Shape shape(rank, 1);
+  shape.at(1) = static_cast<int64_t>(scales.size());
+  return Tensor::of<float>(std::move(shape), std::move(scales));
+}
+
+class CodeSums {
+ public:
+  explicit CodeSums(Graph& graph) : graph_(graph), links_(graph) {}
+
+  void run() {
+    std::vector<Node> result;
+    for (const Node& node : graph_.nodes)
+      if (!rewrite(node, result)) result.push_back(node);
+    graph_.nodes = std::move(result);
+    remove_dead_code(graph_);
+  }
+
+ private:
+  bool rewrite(const Node& node, std::vector<Node>& result) {
+    if (node.op_type != "Conv" || !node.domain.empty()) return false;
+    const Node* x = dequantizer(graph_, links_, node.input(0));
+    const Node* weight = dequantizer(graph_, links_, node.input(1));
+    const Node* bias = dequantizer(graph_, links_, node.input(2));
+    if (!x || !weight || (!bias && !node.input(2).empty())) return false;
+    const auto type = graph_.type(node.inputs[0]);
+    const auto scales =
+        products_of_scales(*graph_.constant(x->inputs[1]), *graph_.constant(weight->inputs[1]));
+    if (!type.shape || scales.empty()) return false;
+    if (bias && graph_.constant(bias->inputs[1])->to_vector<float>() != scales) return false;
+    Node sum = node;
+    sum.inputs = {codes_of(*x, result), codes_of(*weight, result)};
+    if (bias) sum.inputs.push_back(codes_of(*bias, result));
+    sum.outputs = {graph_.unique_name(node.outputs[0] + "_sum")};
+    const std::string factor = graph_.unique_name(node.outputs[0] + "_scale");
+    graph_.initializers[factor] = along_channels(scales, type.shape->size());
+    result.push_back(sum);
+    result.push_back({.name = node.name + "_scale",
+                      .op_type = "Mul",
+                      .inputs = {sum.outputs[0], factor},
+                      .outputs = node.outputs});
+    return true;
+  }
+
+  // The codes without zero point, as float32: the same DequantizeLinear by a scale of 1.
+  std::string codes_of(const Node& dequantizer, std::vector<Node>& result) {
+    const Tensor& scale = *graph_.constant(dequantizer.inputs[1]);
+    Node node = dequantizer;
+    node.outputs = {dequantizer.outputs[0] + "_codes"};
+    if (!made_.insert(node.outputs[0]).second) return node.outputs[0];
+    node.inputs[1] = graph_.unique_name(dequantizer.inputs[1] + "_one");
+    graph_.initializers[node.inputs[1]] = Tensor::of<float>(
+        scale.shape(), std::vector<float>(static_cast<size_t>(scale.count()), 1.0f));
+    result.push_back(node);
+    return node.outputs[0];
+  }
+
+  Graph& graph_;
+  const Links links_;
+  std::set<std::string> made_;
+};
+
+}  // namespace
+
+void sum_codes(Graph& graph) { CodeSums(graph).run(); }
+
+}  // namespace halftone

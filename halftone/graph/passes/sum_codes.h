@@ -1,0 +1,15 @@
+// A quantized network that is simulated: sums of codes instead of sums of values.
+#pragma once
+
+#include "halftone/graph/graph.h"
+
+namespace halftone {
+
+// Each Conv of values dequantized by constant scales sums the codes instead, bias codes included
+// (whose scale must be s_x * s_w), and multiplies the sum by s_x * s_w. Codes of 8 bits and their
+// products are whole numbers, whose sums float32 holds exactly below 2^24 in any order: the
+// simulation then rounds as integer kernels do. Types must be inferred. The function stays the same
+// up to float rounding.
+void sum_codes(Graph& graph);
+
+}  // namespace halftone

@@ -1,0 +1,84 @@
+#include "halftone/graph/passes/sum_codes.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "halftone/base/rng.h"
+#include "halftone/graph/infer_shapes.h"
+#include "halftone/graph/interpreter.h"
+
+namespace halftone {
+namespace {
+
+Node dequantize_node(const std::string& x, const std::string& scale, const std::string& zero_point,
+                     const std::string& y, int64_t axis) {
+  return {.op_type = "DequantizeLinear",
+          .inputs = {x, scale, zero_point},
+          .outputs = {y},
+          .attributes = {{"axis", axis}}};
+}
+
+// x (uint8) * w (int8, a scale a channel) + bias (int32) of another scale by `bias_factor`.
+Graph quantized_conv(float bias_factor) {
+  Graph graph;
+  graph.inputs = {
+      {"x", {DType::kUint8, SymbolicShape{Dim::of(1), Dim::of(2), Dim::of(4), Dim::of(4)}}, {}}};
+  graph.outputs = {
+      {"y", {DType::kFloat, SymbolicShape{Dim::of(1), Dim::of(3), Dim::of(4), Dim::of(4)}}, {}}};
+  Rng rng(5);
+  std::vector<int8_t> weight(3 * 2 * 9);
+  for (int8_t& code : weight) code = static_cast<int8_t>(rng.uniform() * 128 - 64);
+  const std::vector<float> scales{0.01f, 0.02f, 0.005f};
+  std::vector<float> bias_scales = scales;
+  for (float& scale : bias_scales) scale *= 0.03f, scale *= bias_factor;
+  graph.initializers["w"] = Tensor::of<int8_t>({3, 2, 3, 3}, std::move(weight));
+  graph.initializers["w.scale"] = Tensor::of<float>({3}, scales);
+  graph.initializers["w.zero"] = Tensor::of<int8_t>({3}, {0, 0, 0});
+  graph.initializers["x.scale"] = Tensor::scalar<float>(0.03f);
+  graph.initializers["x.zero"] = Tensor::scalar<uint8_t>(17);
+  graph.initializers["b"] = Tensor::of<int32_t>({3}, {1000, -500, 77});
+  graph.initializers["b.scale"] = Tensor::of<float>({3}, bias_scales);
+  graph.initializers["b.zero"] = Tensor::of<int32_t>({3}, {0, 0, 0});
+  graph.nodes = {dequantize_node("x", "x.scale", "x.zero", "xf", 1),
+                 dequantize_node("w", "w.scale", "w.zero", "wf", 0),
+                 dequantize_node("b", "b.scale", "b.zero", "bf", 0),
+                 {.op_type = "Conv",
+                  .inputs = {"xf", "wf", "bf"},
+                  .outputs = {"y"},
+                  .attributes = {{"pads", std::vector<int64_t>{1, 1, 1, 1}}}}};
+  infer_shapes(graph);
+  return graph;
+}
+
+std::vector<float> outputs_of(const Graph& graph) {
+  std::vector<uint8_t> x(32);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint8_t>(i * 7);
+  return interpret(graph, {{"x", Tensor::of<uint8_t>({1, 2, 4, 4}, std::move(x))}})
+      .at(0)
+      .to_vector<float>();
+}
+
+TEST(SumCodes, KeepsTheFunctionAndSumsWholeNumbers) {
+  const Graph graph = quantized_conv(1);
+  Graph summed = graph;
+  sum_codes(summed);
+  EXPECT_EQ(summed.nodes.back().op_type, "Mul");
+  const auto before = outputs_of(graph), after = outputs_of(summed);
+  const std::vector<float> scales =
+      summed.initializers.at(summed.nodes.back().inputs[1]).to_vector<float>();
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_NEAR(after[i], before[i], 1e-5f * (1 + std::abs(before[i])));
+    const float sum = after[i] / scales[i / 16];
+    EXPECT_NEAR(sum, std::round(sum), 1e-2f);
+  }
+}
+
+TEST(SumCodes, LeavesABiasOfAnotherScale) {
+  Graph graph = quantized_conv(3);
+  sum_codes(graph);
+  EXPECT_EQ(graph.nodes.back().op_type, "Conv");
+}
+
+}  // namespace
+}  // namespace halftone
