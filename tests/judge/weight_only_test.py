@@ -57,7 +57,9 @@ def mlp(folder, matrix, opset=17):
 
 
 def quantize(model, out, *options, weights=4):
-    return facts(out.parent, "quantize", model, "-o", out, "--data", model.parent / "data.npz", "--activations", 32, "--weights", weights, *options)
+    method = () if "--method" in options else ("--method", "corrected")
+    return facts(out.parent, "quantize", model, "-o", out, "--data", model.parent / "data.npz", "--activations", 32, "--weights", weights,
+                 *method, *options)
 
 
 def evaluated(path, data, folder):
@@ -105,7 +107,7 @@ def test_relu6_keeps_no_product_from_fusing(tmp_path):
     assert optimized_operators(out, tmp_path).count("MatMulNBits") == 2
     assert close(outputs(out, x), evaluated(out, tmp_path / "data.npz", tmp_path))
     requantized = tmp_path / "8.onnx"
-    halftone("quantize", out, "-o", requantized, "--data", tmp_path / "data.npz", "--requantize")
+    halftone("quantize", out, "-o", requantized, "--data", tmp_path / "data.npz", "--requantize", "--method", "corrected")
     assert "Clip" not in optimized_operators(requantized, tmp_path), "the way back finds the ReLU6, which integers absorb"
 
 
@@ -130,7 +132,7 @@ def test_every_width_takes_the_narrowest_type_that_holds_it(tmp_path, bits):
         assert {layer["weight_bits"] for layer in report["layers"] if layer["weight_bits"]} == {bits}
 
 
-@pytest.mark.parametrize("method", ["minmax", "mse", "auto", "adaround"])
+@pytest.mark.parametrize("method", ["minmax", "mse", "corrected", "adaround"])
 def test_more_bits_and_groups_give_a_better_output(tmp_path, method):
     model, x = mlp(tmp_path, spread)
     exact = outputs(model, x)
