@@ -89,4 +89,16 @@ std::string format_count(uint64_t count) {
   return three_digits(value / 1e9, "G");
 }
 
+std::string fixed(double value, int decimals) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
+  return buffer;
+}
+
+std::string scientific(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2e", value);
+  return buffer;
+}
+
 }  // namespace halftone

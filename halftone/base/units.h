@@ -1,4 +1,4 @@
-// Sizes and durations as people write them: "1.5MB", "512KiB", "20m", and back.
+// Sizes, durations and figures as people write them: "1.5MB", "512KiB", "20m", and back.
 #pragma once
 
 #include <cstdint>
@@ -22,5 +22,11 @@ std::string format_seconds(double seconds);
 
 // 40600000 -> "40.6 M".
 std::string format_count(uint64_t count);
+
+// With so many digits behind the point: 87.806 -> "87.81".
+std::string fixed(double value, int decimals);
+
+// 0.000123 -> "1.23e-04".
+std::string scientific(double value);
 
 }  // namespace halftone

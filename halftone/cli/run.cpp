@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 
 #include "halftone/base/atomic_file.h"
@@ -25,17 +26,20 @@ struct Feed {
   bool is_batched = false;
 };
 
+// Whether every dimension that is known is the same.
+bool fits(const Shape& shape, const SymbolicShape& wanted) {
+  auto is_same = [](int64_t size, const Dim& dim) { return !dim.known() || dim.value == size; };
+  return shape.size() == wanted.size() && std::ranges::equal(shape, wanted, is_same);
+}
+
 Feed open_feed(const Model& model, const std::vector<std::string>& files) {
   const auto fed = model.graph.fed_inputs();
   if (files.size() != fed.size())
     throw UsageError("the network has ", fed.size(), " inputs, but --input was given ",
                      files.size(), " times; give one .npy an input, in order");
   Feed feed;
-  for (size_t i = 0; i < files.size(); ++i) {
-    feed.arrays.push_back(open_npy(FileBytes::open(files[i])));
-    const auto& shape = fed[i].type.shape;
-    feed.is_batched = feed.is_batched || (shape && !shape->empty() && !shape->front().known());
-  }
+  feed.is_batched = runtime::has_open_batch(model.graph);
+  for (const std::string& file : files) feed.arrays.push_back(open_npy(FileBytes::open(file)));
   for (size_t i = 0; i < files.size(); ++i) {
     Shape shape = feed.arrays[i].shape();
     if (feed.is_batched && !shape.empty()) {
@@ -45,13 +49,9 @@ Feed open_feed(const Model& model, const std::vector<std::string>& files) {
                     feed.samples);
       shape[0] = 1;
     }
-    if (fed[i].type.shape && fed[i].type.shape->size() != shape.size())
+    if (fed[i].type.shape && !fits(shape, *fed[i].type.shape))
       throw Error("the input '", fed[i].name, "' has the shape ", to_string(*fed[i].type.shape),
                   ", but '", files[i], "' holds ", to_string(feed.arrays[i].shape()));
-    for (size_t d = 0; fed[i].type.shape && d < shape.size(); ++d)
-      if ((*fed[i].type.shape)[d].known() && (*fed[i].type.shape)[d].value != shape[d])
-        throw Error("the input '", fed[i].name, "' has the shape ", to_string(*fed[i].type.shape),
-                    ", but '", files[i], "' holds ", to_string(feed.arrays[i].shape()));
     feed.shapes.shapes[fed[i].name] = shape;
   }
   return feed;

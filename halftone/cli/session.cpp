@@ -156,16 +156,4 @@ std::string Table::text() const {
   return result;
 }
 
-std::string fixed(double value, int decimals) {
-  char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
-  return buffer;
-}
-
-std::string scientific(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.2e", value);
-  return buffer;
-}
-
 }  // namespace halftone::cli

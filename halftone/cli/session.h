@@ -14,6 +14,7 @@
 #include <string>
 
 #include "halftone/base/run.h"
+#include "halftone/base/units.h"
 
 namespace halftone::cli {
 
@@ -71,9 +72,5 @@ class Table {
  private:
   std::vector<std::vector<std::string>> rows_;
 };
-
-// value with `decimals` digits behind the point.
-std::string fixed(double value, int decimals);
-std::string scientific(double value);  // 1.23e-04
 
 }  // namespace halftone::cli

@@ -5,8 +5,8 @@
 
 namespace halftone {
 
-void Accuracy::add(std::span<const float> logits, int64_t label) {
-  if (label < 0 || label >= static_cast<int64_t>(logits.size())) return;
+bool Accuracy::add(std::span<const float> logits, int64_t label) {
+  if (label < 0 || label >= static_cast<int64_t>(logits.size())) return false;
   const auto right = static_cast<size_t>(label);
   size_t better = 0;
   for (size_t i = 0; i < logits.size(); ++i)
@@ -18,6 +18,7 @@ void Accuracy::add(std::span<const float> logits, int64_t label) {
   double sum = 0;
   for (float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
   loss_ += largest + std::log(sum) - static_cast<double>(logits[right]);
+  return better == 0;
 }
 
 }  // namespace halftone

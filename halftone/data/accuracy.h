@@ -11,7 +11,8 @@ class Accuracy {
  public:
   // logits of one sample; label in [0, logits.size()), anything else is ignored. Equal logits: the
   // lower index wins.
-  void add(std::span<const float> logits, int64_t label);
+  // Returns whether the label came first; false where it is ignored.
+  bool add(std::span<const float> logits, int64_t label);
 
   size_t samples() const { return samples_; }
   double top1_percent() const { return percent(first_); }

@@ -24,6 +24,15 @@ void require_supported(const Node& node) {
               node.op_type, " is not supported; supported are ", known);
 }
 
+std::optional<std::vector<const Tensor*>> constant_inputs(const Graph& graph, const Node& node) {
+  std::vector<const Tensor*> inputs;
+  for (const std::string& name : node.inputs) {
+    inputs.push_back(name.empty() ? nullptr : graph.constant(name));
+    if (!name.empty() && !inputs.back()) return std::nullopt;
+  }
+  return inputs;
+}
+
 Tensors evaluate_node(const Node& node, std::span<const Tensor* const> inputs) {
   require_supported(node);
   try {

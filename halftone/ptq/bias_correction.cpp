@@ -14,12 +14,9 @@
 namespace halftone {
 namespace {
 
-// Mean over everything but the channel axis 1, in double.
+// In double.
 at::Tensor channel_means(const at::Tensor& value) {
-  std::vector<int64_t> axes;
-  for (int64_t axis = 0; axis < value.dim(); ++axis)
-    if (axis != 1) axes.push_back(axis);
-  return value.to(at::kDouble).mean(axes);
+  return value.to(at::kDouble).mean(axes_but_channels(value));
 }
 
 struct RoundedLayer {

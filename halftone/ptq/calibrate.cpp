@@ -41,6 +41,13 @@ at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows)
   return dense(real.to(at::kFloat));
 }
 
+std::vector<int64_t> axes_but_channels(const at::Tensor& value) {
+  std::vector<int64_t> axes;
+  for (int64_t axis = 0; axis < value.dim(); ++axis)
+    if (axis != 1) axes.push_back(axis);
+  return axes;
+}
+
 std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch,
                                           size_t batch_rows) {
   const at::Tensor real = real_values(value, batch, batch_rows).contiguous();

@@ -28,6 +28,9 @@ struct Calibration {
 // dense in some order of axes.
 at::Tensor real_values(const at::Tensor& value, const Batch& batch, size_t rows);
 
+// All axes of a value but that of channels, 1: what a figure of each channel is taken over.
+std::vector<int64_t> axes_but_channels(const at::Tensor& value);
+
 // A value that the network gave for a batch of `batch_rows` rows: those of real samples, one by
 // one.
 std::vector<std::vector<float>> real_rows(const at::Tensor& value, const Batch& batch,

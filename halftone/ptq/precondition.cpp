@@ -24,10 +24,8 @@ constexpr size_t kComparedSamples = 128;
 constexpr double kLeastSqnr = 40;  // dB
 
 std::vector<float> channel_maxima(const at::Tensor& value, const Batch& batch, size_t rows) {
-  std::vector<int64_t> axes;
-  for (int64_t axis = 0; axis < value.dim(); ++axis)
-    if (axis != 1) axes.push_back(axis);
-  const at::Tensor maxima = real_values(value, batch, rows).amax(axes).contiguous();
+  const at::Tensor maxima =
+      real_values(value, batch, rows).amax(axes_but_channels(value)).contiguous();
   return {maxima.const_data_ptr<float>(), maxima.const_data_ptr<float>() + maxima.numel()};
 }
 

@@ -1,10 +1,10 @@
 #include "halftone/ptq/quantize.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
+#include "halftone/base/units.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/export/compact.h"
 #include "halftone/export/dequantize.h"
@@ -88,12 +88,6 @@ void add_encodings(const Encodings& encodings, const Model& source, const Run& r
   parts.sites.weights.merge(fixed.weights);
 }
 
-QuantSpec default_spec(const Site& site, const QuantizeOptions& options) {
-  QuantSpec spec;
-  spec.bits = site.kind == SiteKind::kWeight ? options.weights : options.activations;
-  return spec;
-}
-
 // The placement under the plan: sites kept in float take their operators with them, until nothing
 // changes. Sites that the model has quantized already have the bits that they have.
 Placement settled_placement(const Dequantized& parts, const Profile& profile,
@@ -115,10 +109,13 @@ Placement settled_placement(const Dequantized& parts, const Profile& profile,
   };
   for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
   for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
-  for (size_t before = 1; before != floats.size();) {
-    before = floats.size();
+  auto has_more_floats = [&] {
+    const size_t before = floats.size();
     for (const auto& [site, spec] : specs)
       if (spec.is_float()) floats.insert(site);
+    return floats.size() > before;
+  };
+  while (has_more_floats()) {
     placement = placed();
     // What was the inside of an integer operator may have become a site.
     for (const Site& site : placement.sites)
@@ -149,13 +146,13 @@ struct Attempt {
   std::vector<size_t> samples;  // of the calibration data, to explain on
 };
 
-// Calibration samples that the closing figures are of.
+// Calibration samples, by `rows` of the calibration, that the closing figures are of.
 Reference calibration_reference(const Graph& given, const Calibration& calibration,
-                                const Dataset& data, const QuantizeOptions& options, size_t count,
-                                const LoadOptions& how, const Run& run) {
+                                const std::vector<size_t>& rows, const Dataset& data,
+                                const QuantizeOptions& options, const LoadOptions& how,
+                                const Run& run) {
   Reference reference{data, {}, {}};
-  for (size_t row : spread_out(evenly_spread(numbers_below(calibration.samples.size()), count),
-                               kSamplesForLayers)) {
+  for (size_t row : rows) {
     reference.samples.push_back(calibration.samples[row]);
     reference.outputs.push_back(calibration.outputs[row]);
   }
@@ -305,22 +302,25 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   report.float_operators = float_operators_with_weights(model.graph, placement, sites);
   report.calibration_samples = calibration.samples.size();
   report.is_validated = validation != nullptr;
-  const Reference calibrated = calibration_reference(
-      given, calibration, data, options, samples_to_compare(given, most_compared), how, run);
-  report_losses({network, placement, sites, result.model}, validation ? *validation : calibrated,
+  const auto rows = spread_out(evenly_spread(numbers_below(calibration.samples.size()),
+                                             samples_to_compare(given, most_compared)),
+                               kSamplesForLayers);
+  report_losses({network, placement, sites, result.model},
+                validation
+                    ? *validation
+                    : calibration_reference(given, calibration, rows, data, options, how, run),
                 how, run, report);
-  const auto& samples = calibrated.samples;
-  return {std::move(result), network.graph(), model.graph, placement,
-          evenly_spread(samples, kExplainedSamples)};
+  std::vector<size_t> explained;
+  for (size_t row : evenly_spread(rows, kExplainedSamples))
+    explained.push_back(calibration.samples[row]);
+  return {std::move(result), network.graph(), model.graph, placement, std::move(explained)};
 }
 
 std::string told(const RungReport& rung) {
-  char accuracy[32] = "";
-  if (rung.top1_after)
-    std::snprintf(accuracy, sizeof accuracy, "top-1 %.2f %%, ", *rung.top1_after);
-  char sqnr[32];
-  std::snprintf(sqnr, sizeof sqnr, "SQNR %.1f dB", rung.sqnr_db);
-  return text("auto: ", rung.method, " gives ", accuracy, sqnr, rung.is_met ? "" : ", not enough");
+  const std::string accuracy =
+      rung.top1_after ? text("top-1 ", fixed(*rung.top1_after, 2), " %, ") : "";
+  return text("auto: ", rung.method, " gives ", accuracy, "SQNR ", fixed(rung.sqnr_db, 1), " dB",
+              rung.is_met ? "" : ", not enough");
 }
 
 // Methods from cheap to dear until one is good enough; the best of them.

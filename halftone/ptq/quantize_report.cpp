@@ -38,13 +38,6 @@ double weight_sqnr(const Tensor& original, const QuantTensor& quantized) {
   return energies.sqnr_db();
 }
 
-// Whether the sample is answered right; false also where there is no label.
-bool is_right(const std::vector<float>& outputs, int64_t label) {
-  Accuracy accuracy;
-  accuracy.add(outputs, label);
-  return accuracy.top1_percent() > 0;
-}
-
 void report_outputs(const Reference& reference, const std::vector<std::vector<float>>& after,
                     QuantizeReport& report) {
   Accuracy accuracy_before, accuracy_after;
@@ -54,9 +47,7 @@ void report_outputs(const Reference& reference, const std::vector<std::vector<fl
     const std::vector<float>& before = reference.outputs[i];
     energies.add(before, after[i]);
     const int64_t label = reference.data.labels()[reference.samples[i]];
-    accuracy_before.add(before, label);
-    accuracy_after.add(after[i], label);
-    flips += is_right(before, label) != is_right(after[i], label);
+    flips += accuracy_before.add(before, label) != accuracy_after.add(after[i], label);
   }
   report.compared_samples = after.size();
   report.sqnr_db = energies.sqnr_db();

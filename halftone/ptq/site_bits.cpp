@@ -188,6 +188,15 @@ bool matches(std::string_view pattern, std::string_view name) {
          matches(pattern.substr(1), name.substr(1));
 }
 
+QuantSpec default_spec(const Site& site, const QuantizeOptions& options) {
+  QuantSpec spec;
+  const bool is_weight = site.kind == SiteKind::kWeight;
+  spec.bits = is_weight ? options.weights : options.activations;
+  if (is_weight && options.group) spec.group = options.group;
+  if (is_weight && options.weight_scheme != Scheme::kSymmetric) spec.scheme = options.weight_scheme;
+  return spec;
+}
+
 std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement,
                                             const Profile& profile,
                                             const QuantizeOptions& options) {
@@ -200,12 +209,7 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
   std::set<std::string> known;
   for (const Site& site : placement.sites) {
     if (site.kind == SiteKind::kBias) continue;
-    QuantSpec spec;
-    spec.bits = site.kind == SiteKind::kWeight ? options.weights : options.activations;
-    if (site.kind == SiteKind::kWeight && options.group) spec.group = options.group;
-    if (site.kind == SiteKind::kWeight && options.weight_scheme != Scheme::kSymmetric)
-      spec.scheme = options.weight_scheme;
-    specs[site.name] = spec;
+    specs[site.name] = default_spec(site, options);
     known.insert(site.name);
   }
   if (options.activations != 32) widen_defaults(placement, graph, specs);

@@ -18,6 +18,9 @@ namespace halftone {
 std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement,
                                             const Profile& profile, const QuantizeOptions& options);
 
+// What the options ask of a site before plans, fixes and what keeps 8 bits.
+QuantSpec default_spec(const Site& site, const QuantizeOptions& options);
+
 // Throws Error naming the site where groups or zero points are asked of a weight that `placement`
 // has in an integer operator, or groups that no target takes. specs: of every weight site.
 void require_float_readers(const Graph& graph, const Placement& placement,

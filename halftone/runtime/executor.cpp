@@ -9,13 +9,6 @@
 namespace halftone::runtime {
 namespace {
 
-bool has_open_batch(const Graph& graph) {
-  for (const auto& input : graph.fed_inputs())
-    if (input.type.shape && !input.type.shape->empty() && !input.type.shape->front().known())
-      return true;
-  return false;
-}
-
 // Samples one by one where the graph leaves the batch open; sessions are made as threads need them
 // and kept.
 class NativeRunner : public Runner {
@@ -84,7 +77,7 @@ class NativeRunner : public Runner {
 
 std::unique_ptr<Runner> make(const Graph& graph) { return std::make_unique<NativeRunner>(graph); }
 
-// Never the best by itself: it rounds as integers do, where simulation rounds as floats do.
+// Never the best by itself: it is compared with the simulation, which must not be its own judge.
 HALFTONE_REGISTER(Executor, "native", -1, make);
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "halftone/graph/interpreter.h"
+#include "halftone/quant/spec.h"
 
 namespace halftone::runtime {
 namespace {
@@ -32,8 +33,7 @@ std::optional<TensorScale> tensor_scale(const Graph& graph, const Node& node) {
 std::optional<CodeRange> code_range(DType dtype) {
   const int bits = bits_of(dtype);
   if (!is_integer(dtype) || bits < 1 || bits > 8) return std::nullopt;
-  if (is_signed_integer(dtype)) return CodeRange{-(1 << (bits - 1)), (1 << (bits - 1)) - 1};
-  return CodeRange{0, (1 << bits) - 1};
+  return full_range(bits, is_signed_integer(dtype));
 }
 
 // Bounds of a Clip over floats; nullopt where they are computed.
@@ -144,12 +144,8 @@ Tensor LoadContext::constant(const std::string& name) const {
   if (const Tensor* tensor = graph_.constant(name)) return *tensor;
   const Node* node = producer(name);
   if (!node || node->op_type != "DequantizeLinear") return {};
-  std::vector<const Tensor*> inputs;
-  for (const std::string& input : node->inputs) {
-    inputs.push_back(input.empty() ? nullptr : graph_.constant(input));
-    if (!input.empty() && !inputs.back()) return {};
-  }
-  return evaluate_node(*node, inputs).at(0);
+  const auto inputs = constant_inputs(graph_, *node);
+  return inputs ? evaluate_node(*node, *inputs).at(0) : Tensor();
 }
 
 std::optional<QuantizedOutput> LoadContext::quantizer(int index, float low, float high) const {

@@ -207,4 +207,11 @@ Program load_program(const Model& model, const LoadOptions& options) {
   return program;
 }
 
+bool has_open_batch(const Graph& graph) {
+  for (const auto& input : graph.fed_inputs())
+    if (input.type.shape && !input.type.shape->empty() && !input.type.shape->front().known())
+      return true;
+  return false;
+}
+
 }  // namespace halftone::runtime

@@ -41,4 +41,7 @@ struct LoadOptions {
 // an operator that no reference kernel has, sizes that overflow.
 Program load_program(const Model& model, const LoadOptions& options = {});
 
+// Whether an input leaves its first axis open: samples are then run one by one.
+bool has_open_batch(const Graph& graph);
+
 }  // namespace halftone::runtime

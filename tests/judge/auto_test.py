@@ -1,14 +1,5 @@
 """The ladder of methods and validation data, judged by onnxruntime on the demo's digit classifier."""
-from conftest import facts, halftone, session
-
-
-def quantize(digits, out, *options):
-    model, data, preprocess = digits
-    return facts(out.parent, "quantize", model, "-o", out, "--data", data / "train", "--preprocess", preprocess, *options)
-
-
-def top1(path, images, labels):
-    return 100 * (session(path).run(None, {"image": images})[0].argmax(1) == labels).mean()
+from conftest import facts, halftone, quantize, top1
 
 
 def test_validated_figures_are_those_of_onnxruntime(digits, digit_images, tmp_path):

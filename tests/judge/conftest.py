@@ -37,6 +37,17 @@ def session(path, exact=True):
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def quantize(digits, out, *options):
+    """The demo's network quantized to `out`; returns the facts."""
+    model, data, preprocess = digits
+    return facts(out.parent, "quantize", model, "-o", out, "--data", data / "train", "--preprocess", preprocess, *options)
+
+
+def top1(path, images, labels):
+    """Percent, by onnxruntime's exact mode."""
+    return 100 * (session(path).run(None, {"image": images})[0].argmax(1) == labels).mean()
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     """The demo's network and data: (model, data folder, preprocess file)."""

@@ -8,16 +8,7 @@ import time
 import numpy as np
 import onnx
 import pytest
-from conftest import BUILD, facts, halftone, session
-
-
-def quantize(digits, out, *options):
-    model, data, preprocess = digits
-    return facts(out.parent, "quantize", model, "-o", out, "--data", data / "train", "--preprocess", preprocess, *options)
-
-
-def top1(path, images, labels):
-    return 100 * (session(path).run(None, {"image": images})[0].argmax(1) == labels).mean()
+from conftest import BUILD, halftone, quantize, session, top1
 
 
 def sha(path):

@@ -14,16 +14,6 @@ constexpr uint64_t kMaxFoldedBytes = 64'000'000;
 // inputs.
 const std::set<std::string> kKept = {"DequantizeLinear", "QuantizeLinear", "If", "Loop", "Scan"};
 
-// The constants that a node reads; empty where it reads anything else or must stay.
-std::vector<const Tensor*> constant_inputs(const Graph& graph, const Node& node) {
-  std::vector<const Tensor*> inputs;
-  for (const std::string& name : node.inputs) {
-    inputs.push_back(name.empty() ? nullptr : graph.constant(name));
-    if (!name.empty() && !inputs.back()) return {};
-  }
-  return inputs;
-}
-
 bool can_fold(const Graph& graph, const Node& node) {
   const GraphOp* op = find_op(node);
   if (!op || !op->evaluate || kKept.contains(node.op_type)) return false;
@@ -41,11 +31,11 @@ bool fold_nodes(Graph& graph) {
   bool has_folded = false;
   for (Node& node : graph.nodes) {
     const auto inputs = constant_inputs(graph, node);
-    if (inputs.size() != node.inputs.size() || !can_fold(graph, node)) {
+    if (!inputs || !can_fold(graph, node)) {
       kept.push_back(std::move(node));
       continue;
     }
-    Tensors results = evaluate_node(node, inputs);
+    Tensors results = evaluate_node(node, *inputs);
     for (size_t i = 0; i < node.outputs.size() && i < results.size(); ++i)
       if (!node.outputs[i].empty())
         graph.initializers.emplace(node.outputs[i], std::move(results[i]));
