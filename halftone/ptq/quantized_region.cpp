@@ -52,7 +52,9 @@ TensorMap QuantizedRegion::run(const TensorMap& inputs, const RegionQuantizers& 
     const double elements = static_cast<double>(value.numel()) * quantizers.normalized_over;
     const double factor = quantizers.normalized_over ? 1 / std::sqrt(elements * qmax) : 1.0;
     const Keep keep{quantizers.keep, quantizers.seeds.empty() ? 0 : quantizers.seeds[q.index]};
-    return fake_quantize(value, step->second, q.zero_point, q.range, factor, keep);
+    return fake_quantize(
+        value, step->second,
+        {.range = q.range, .zero_points = {q.zero_point}, .scale_gradient = factor, .keep = keep});
   };
   return network_.run(inputs, how);
 }

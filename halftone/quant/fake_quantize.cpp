@@ -50,6 +50,10 @@ struct Grid {
 
   // Clamping to whole numbers and rounding commute.
   HWY_INLINE V code(V steps) const { return hn::Round(hn::Min(hn::Max(steps, low), high)); }
+  HWY_INLINE V fake_quantized(V x) const {
+    const V y = hn::Mul(code(hn::Div(x, scale)), scale);
+    return hn::IfThenElse(hn::Eq(x, x), y, x);  // clamping would hide NaN
+  }
 };
 
 // Calls body(position, loaded count) over [0, count) in whole vectors and a last partial one.
@@ -81,49 +85,66 @@ void Forward(std::span<const float> x, const FakeQuantizer& quantizer, float* y,
   const Grid grid(quantizer);
   if (keep.probability >= 1.0f)
     return each_vector(x.size(), [&](size_t i, size_t count) {
-      store(hn::Mul(grid.code(hn::Div(load(x.data() + i, count), grid.scale)), grid.scale), y + i,
-            count);
+      store(grid.fake_quantized(load(x.data() + i, count)), y + i, count);
     });
   const Drawer kept(keep);
   each_vector(x.size(), [&](size_t i, size_t count) {
     const V v = load(x.data() + i, count);
-    store(hn::IfThenElse(kept(i), hn::Mul(grid.code(hn::Div(v, grid.scale)), grid.scale), v), y + i,
-          count);
+    store(hn::IfThenElse(kept(i), grid.fake_quantized(v), v), y + i, count);
   });
 }
 
-// One vector of the backward pass: writes grad_x, returns the elements of the scale's gradient.
-HWY_INLINE V BackwardStep(V x, V grad_y, const Grid& grid, V* grad_x) {
+// One vector of the backward pass.
+struct Gradients {
+  V x, scale, low, high;  // grad_x, and the elements of the sums
+};
+
+HWY_INLINE Gradients BackwardStep(V x, V grad_y, const Grid& grid) {
   const V steps = hn::Div(x, grid.scale);
+  const auto below = hn::Lt(steps, grid.low);
+  const auto above = hn::Gt(steps, grid.high);
   const auto inside = hn::And(hn::Ge(steps, grid.low), hn::Le(steps, grid.high));
   const V code = grid.code(steps);
-  *grad_x = hn::IfThenElseZero(inside, grad_y);
-  return hn::Mul(grad_y, hn::IfThenElse(inside, hn::Sub(code, steps), code));
+  const V slope = hn::IfThenElse(inside, hn::Sub(code, steps), code);
+  return {hn::IfThenElseZero(inside, grad_y), hn::Mul(grad_y, slope),
+          hn::IfThenElseZero(below, grad_y), hn::IfThenElseZero(above, grad_y)};
 }
 
-double Backward(std::span<const float> x, std::span<const float> grad_y,
-                const FakeQuantizer& quantizer, float* grad_x, const Keep& keep) {
+HWY_INLINE double Total(V v) {
+  return static_cast<double>(hn::GetLane(hn::SumOfLanes(kFloats, v)));
+}
+
+// Of at most kBlock elements from `first` on.
+FakeQuantizeSums BackwardBlock(std::span<const float> x, const float* grad_y, const Grid& grid,
+                               float* grad_x, const Drawer* kept, size_t first) {
+  V scale = hn::Zero(kFloats), low = scale, high = scale;
+  each_vector(std::min(kBlock, x.size() - first), [&](size_t offset, size_t count) {
+    const size_t i = first + offset;
+    const V g = load(grad_y + i, count);
+    Gradients part = BackwardStep(load(x.data() + i, count), g, grid);
+    if (kept) {
+      const auto is_kept = (*kept)(i);
+      part.x = hn::IfThenElse(is_kept, part.x, g);
+      part.scale = hn::IfThenElseZero(is_kept, part.scale);
+      part.low = hn::IfThenElseZero(is_kept, part.low);
+      part.high = hn::IfThenElseZero(is_kept, part.high);
+    }
+    scale = hn::Add(scale, part.scale);
+    low = hn::Add(low, part.low);
+    high = hn::Add(high, part.high);
+    store(part.x, grad_x + i, count);
+  });
+  return {Total(scale), Total(low), Total(high)};
+}
+
+FakeQuantizeSums Backward(std::span<const float> x, std::span<const float> grad_y,
+                          const FakeQuantizer& quantizer, float* grad_x, const Keep& keep) {
   const Grid grid(quantizer);
-  const Drawer kept(keep);
-  const bool keeps_all = keep.probability >= 1.0f;
-  double total = 0;
-  for (size_t first = 0; first < x.size(); first += kBlock) {
-    V sum = hn::Zero(kFloats);
-    each_vector(std::min(kBlock, x.size() - first), [&](size_t offset, size_t count) {
-      const size_t i = first + offset;
-      const V g = load(grad_y.data() + i, count);
-      V through = hn::Zero(kFloats);
-      V part = BackwardStep(load(x.data() + i, count), g, grid, &through);
-      if (!keeps_all) {
-        const auto is_kept = kept(i);
-        through = hn::IfThenElse(is_kept, through, g);
-        part = hn::IfThenElseZero(is_kept, part);
-      }
-      sum = hn::Add(sum, part);
-      store(through, grad_x + i, count);
-    });
-    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(kFloats, sum)));
-  }
+  const Drawer drawer(keep);
+  const Drawer* kept = keep.probability >= 1.0f ? nullptr : &drawer;
+  FakeQuantizeSums total;
+  for (size_t first = 0; first < x.size(); first += kBlock)
+    total += BackwardBlock(x, grad_y.data(), grid, grad_x, kept, first);
   return total;
 }
 
@@ -151,8 +172,9 @@ void fake_quantize(std::span<const float> x, const FakeQuantizer& quantizer, flo
   HWY_DYNAMIC_DISPATCH(Forward)(x, quantizer, y, keep);
 }
 
-double fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y,
-                              const FakeQuantizer& quantizer, float* grad_x, const Keep& keep) {
+FakeQuantizeSums fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y,
+                                        const FakeQuantizer& quantizer, float* grad_x,
+                                        const Keep& keep) {
   return HWY_DYNAMIC_DISPATCH(Backward)(x, grad_y, quantizer, grad_x, keep);
 }
 

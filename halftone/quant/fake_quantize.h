@@ -3,7 +3,7 @@
 //
 //   FakeQuantizer q{.scale = 0.02f, .zero_point = 0, .range = {0, 15}};
 //   fake_quantize(x, q, y.data());
-//   double grad_scale = fake_quantize_backward(x, grad_y, q, grad_x.data());
+//   double grad_scale = fake_quantize_backward(x, grad_y, q, grad_x.data()).scale;
 //
 // Vectorised for the CPU that it runs on; every instruction set gives the same y, grad_x and kept
 // elements.
@@ -30,16 +30,31 @@ struct FakeQuantizer {
 };
 
 // y_i = (q(x_i) - zero_point) * scale, bit for bit as quantize() and dequantize(), or x_i where it
-// is not kept. y: as many as x.
+// is not kept. NaN stays NaN, so that whoever watches the result sees it. y: as many as x.
 void fake_quantize(std::span<const float> x, const FakeQuantizer& quantizer, float* y,
                    const Keep& keep = {});
 
+// Sums over kept elements, from which the gradient of every parameter of a quantizer follows.
+struct FakeQuantizeSums {
+  // grad_y_i times q(x_i) - z - x_i/s, or qmin - z or qmax - z where it saturates: the gradient of
+  // the scale by LSQ (Esser et al. 2020, arXiv 1902.08153, eq. 3), without LSQ's factor.
+  double scale = 0;
+  double low = 0;   // grad_y_i where x_i/s < qmin - z
+  double high = 0;  // grad_y_i where x_i/s > qmax - z
+
+  FakeQuantizeSums& operator+=(const FakeQuantizeSums& other) {
+    scale += other.scale;
+    low += other.low;
+    high += other.high;
+    return *this;
+  }
+};
+
 // grad_x_i = grad_y_i where q does not saturate or is not kept, else 0 (straight-through
-// estimator). Returns the gradient of the scale by LSQ (Esser et al. 2020, arXiv 1902.08153, eq.
-// 3): the sum over kept elements of grad_y_i times q(x_i) - z - x_i/s, or qmin - z or qmax - z
-// where it saturates; without LSQ's factor. grad_x may be grad_y.
-double fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y,
-                              const FakeQuantizer& quantizer, float* grad_x, const Keep& keep = {});
+// estimator). grad_x may be grad_y.
+FakeQuantizeSums fake_quantize_backward(std::span<const float> x, std::span<const float> grad_y,
+                                        const FakeQuantizer& quantizer, float* grad_x,
+                                        const Keep& keep = {});
 
 // y_i = a_i where i is kept, else b_i.
 void choose_kept(std::span<const float> a, std::span<const float> b, float* y, const Keep& keep);

@@ -4,6 +4,7 @@
 #include <hwy/targets.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "halftone/base/rng.h"
@@ -59,8 +60,8 @@ TEST(FakeQuantize, GradientIsTheDefinition) {
       const auto x = random_values(2500, q.scale * static_cast<float>(q.range.levels()), rng);
       const auto grad_y = random_values(2500, 1, rng);
       std::vector<float> grad_x(x.size());
-      const double grad_scale = fake_quantize_backward(x, grad_y, q, grad_x.data());
-      double wanted = 0, size = 0;
+      const FakeQuantizeSums sums = fake_quantize_backward(x, grad_y, q, grad_x.data());
+      double wanted = 0, size = 0, below = 0, above = 0;
       for (size_t i = 0; i < x.size(); ++i) {
         const float steps = x[i] / q.scale, low = static_cast<float>(q.range.qmin - q.zero_point),
                     high = static_cast<float>(q.range.qmax - q.zero_point);
@@ -68,9 +69,13 @@ TEST(FakeQuantize, GradientIsTheDefinition) {
         const float part = !inside ? (steps < low ? low : high) : std::nearbyint(steps) - steps;
         wanted += static_cast<double>(grad_y[i] * part);
         size += static_cast<double>(std::fabs(grad_y[i] * part));
+        if (steps < low) below += static_cast<double>(grad_y[i]);
+        if (steps > high) above += static_cast<double>(grad_y[i]);
         ASSERT_EQ(grad_x[i], inside ? grad_y[i] : 0.0f);
       }
-      EXPECT_NEAR(grad_scale, wanted, 1e-5 * size);
+      EXPECT_NEAR(sums.scale, wanted, 1e-5 * size);
+      EXPECT_NEAR(sums.low, below, 1e-5 * 2500);
+      EXPECT_NEAR(sums.high, above, 1e-5 * 2500);
     }
   });
 }
@@ -101,6 +106,15 @@ TEST(FakeQuantize, KeepsTheShareAskedForAndTheSameElementsForwardAndBackward) {
     EXPECT_EQ(y, of_first_target) << "every instruction set keeps the same elements";
     fake_quantize(x, q, chosen.data(), {.probability = 0.3f, .seed = 78});
     EXPECT_NE(y, chosen) << "another seed keeps others";
+  });
+}
+
+TEST(FakeQuantize, ShowsNotANumber) {
+  on_every_target([] {
+    const std::vector<float> x(37, std::numeric_limits<float>::quiet_NaN());
+    std::vector<float> y(x.size());
+    fake_quantize(x, {0.5f, 0, {0, 3}}, y.data());
+    for (float value : y) EXPECT_TRUE(std::isnan(value));
   });
 }
 
