@@ -10,4 +10,8 @@ namespace halftone {
 // form.
 Model prepare(const Model& model);
 
+// The same with BatchNormalization as it is: folding it gives prepare()'s model, with the same
+// names.
+Model prepare_keeping_batch_norm(const Model& model);
+
 }  // namespace halftone

@@ -7,8 +7,6 @@
 #include "halftone/base/units.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/export/compact.h"
-#include "halftone/export/dequantize.h"
-#include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
 #include "halftone/export/weight_only.h"
 #include "halftone/graph/cost.h"
@@ -21,8 +19,7 @@
 #include "halftone/ptq/compare.h"
 #include "halftone/ptq/method.h"
 #include "halftone/ptq/precondition.h"
-#include "halftone/ptq/site_bits.h"
-#include "halftone/ptq/site_params.h"
+#include "halftone/ptq/start.h"
 
 namespace halftone {
 namespace {
@@ -49,19 +46,6 @@ size_t samples_to_compare(const Graph& graph, size_t most) {
   return static_cast<size_t>(std::clamp<uint64_t>(fitting * most / kMostCompared, most / 4, most));
 }
 
-// The float network, and what the model has of quantization that is to stay.
-Dequantized start_of(const Model& source, const QuantizeOptions& options) {
-  const Model model = prepare(source);
-  if (options.requantize) return dequantize(float_model(model));
-  Dequantized parts = dequantize(model);
-  if (parts.quantization() == Quantization::kFully)
-    throw Error(
-        "the model is quantized already; give --requantize to start from its dequantized values, "
-        "or --keep-quantization "
-        "to write the same numbers for another target");
-  return parts;
-}
-
 // Adds what encodings tell. Tensors that the model never had are an error; those that folding took
 // away are a warning.
 void add_encodings(const Encodings& encodings, const Model& source, const Run& run,
@@ -86,55 +70,6 @@ void add_encodings(const Encodings& encodings, const Model& source, const Run& r
   QuantizedSites fixed = fixed_sites(encodings, parts.model.graph);
   parts.sites.activations.merge(fixed.activations);
   parts.sites.weights.merge(fixed.weights);
-}
-
-// The placement under the plan: sites kept in float take their operators with them, until nothing
-// changes. Sites that the model has quantized already have the bits that they have.
-Placement settled_placement(const Dequantized& parts, const Profile& profile,
-                            const QuantizeOptions& options,
-                            std::map<std::string, QuantSpec>& specs) {
-  const Graph& graph = parts.model.graph;
-  std::set<std::string> floats;  // by their spec
-  auto placed = [&] {
-    std::set<std::string> keep_float = parts.float_sites();
-    keep_float.insert(floats.begin(), floats.end());
-    Placement placement = place(graph, profile, keep_float);
-    if (options.activations == 32) place_float_weights(graph, profile, floats, placement);
-    return placement;
-  };
-  Placement placement = placed();
-  specs = site_specs(graph, placement, profile, options);
-  auto settle = [&](const std::string& site, int bits) {
-    if (const auto found = specs.find(site); found != specs.end()) (found->second = {}).bits = bits;
-  };
-  for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
-  for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
-  auto has_more_floats = [&] {
-    const size_t before = floats.size();
-    for (const auto& [site, spec] : specs)
-      if (spec.is_float()) floats.insert(site);
-    return floats.size() > before;
-  };
-  while (has_more_floats()) {
-    placement = placed();
-    // What was the inside of an integer operator may have become a site.
-    for (const Site& site : placement.sites)
-      if (site.kind != SiteKind::kBias) specs.try_emplace(site.name, default_spec(site, options));
-  }
-  require_float_readers(graph, placement, specs);
-  return placement;
-}
-
-// Parameters that the model has go before those found; what shares with an activation that has them
-// takes them too.
-void keep_activations(const QuantizedSites& present, const Placement& placement,
-                      const Profile& profile, std::map<std::string, QuantParams>& activations) {
-  for (const Site& site : placement.sites)
-    if (site.kind == SiteKind::kActivation && present.activations.contains(site.shares_with))
-      activations[site.name] =
-          stored_in(profile, present.activations.at(site.shares_with), site.name);
-  for (const auto& [name, params] : present.activations)
-    activations[name] = stored_in(profile, params, name);
 }
 
 // What was found, and what explaining it takes.
@@ -190,28 +125,6 @@ BiasCorrection correction_of(const PtqMethod& method, const QuantizeOptions& opt
     run.warning(text("--bias-correction with ", method.name,
                      ": learning has taken the shift back already; now it is taken twice"));
   return correction;
-}
-
-void require_finite_weights(const Graph& graph) {
-  for (const auto& [name, tensor] : graph.initializers)
-    if (tensor.dtype() == DType::kFloat) require_finite(tensor.to_vector<float>(), name);
-}
-
-// Ranges and rounding, before anything is learned. What the model has already goes before what was
-// found.
-QuantizedSites first_sites(const Dequantized& parts, const Placement& placement,
-                           const Calibration& calibration,
-                           const std::map<std::string, QuantSpec>& specs, const Profile& profile,
-                           const PtqMethod& method, bool full_range, int threads) {
-  QuantizedSites sites;
-  sites.activations = activation_params(placement, calibration, specs, profile, threads);
-  keep_activations(parts.sites, placement, profile, sites.activations);
-  sites.weights = quantize_weights(parts.model.graph, placement, sites.activations, specs, profile,
-                                   method, full_range);
-  for (const auto& [name, weight] : parts.sites.weights)
-    sites.weights.insert_or_assign(name, weight);
-  sites.biases = parts.sites.biases;
-  return sites;
 }
 
 std::vector<UnitReport> learn(const Dequantized& parts, const Placement& placement,

@@ -41,12 +41,6 @@ QuantParams params_of(const Site& site, Range range, int bits, const Profile& pr
   return params;
 }
 
-// Products that one output of a weighted node sums.
-int64_t products_of(const Tensor& weight, int axis) {
-  const int64_t channels = axis < 0 ? 1 : weight.shape()[static_cast<size_t>(axis)];
-  return std::max<int64_t>(1, weight.count() / std::max<int64_t>(1, channels));
-}
-
 // The grid of a weight site without its scales.
 QuantParams grid_of(const Site& site, const QuantSpec& spec, const Profile& profile,
                     bool full_range) {
@@ -68,6 +62,11 @@ QuantParams grid_of(const Site& site, const QuantSpec& spec, const Profile& prof
 }
 
 }  // namespace
+
+int64_t products_of(const Tensor& weight, int axis) {
+  const int64_t channels = axis < 0 ? 1 : weight.shape()[static_cast<size_t>(axis)];
+  return std::max<int64_t>(1, weight.count() / std::max<int64_t>(1, channels));
+}
 
 std::map<std::string, QuantParams> activation_params(const Placement& placement,
                                                      const Calibration& calibration,

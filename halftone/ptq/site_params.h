@@ -24,4 +24,7 @@ std::map<std::string, QuantTensor> quantize_weights(
     const std::map<std::string, QuantSpec>& specs, const Profile& profile, const PtqMethod& method,
     bool full_range);
 
+// Products that one output of a weighted node sums.
+int64_t products_of(const Tensor& weight, int axis);
+
 }  // namespace halftone
