@@ -74,7 +74,7 @@ ReconstructionOptions with_defaults(ReconstructionOptions options, const Graph& 
 
 int default_iterations(const Graph& graph) {
   const double macs = std::max<double>(1, static_cast<double>(cost_of(graph).macs));
-  return static_cast<int>(std::clamp(4.1e10 / macs, 500.0, 5000.0));
+  return static_cast<int>(std::clamp(4.1e10 / macs, 1000.0, 5000.0));
 }
 
 }  // namespace halftone
