@@ -1,0 +1,34 @@
+#include "halftone/nn/quantizer.h"
+
+#include <ATen/ATen.h>
+
+#include "halftone/nn/tensors.h"
+
+namespace halftone {
+
+QuantTensor Quantizer::freeze(const at::Tensor& weight) const {
+  return quantize_tensor(weight_values(weight), params(), "a trained weight");
+}
+
+at::Tensor scales_of(const QuantParams& params) {
+  return at::tensor(at::ArrayRef<float>(params.scales), at::kFloat);
+}
+
+QuantParams with_scales(QuantParams params, const at::Tensor& scales) {
+  const at::Tensor values = scales.detach().cpu().contiguous();
+  const float* first = values.const_data_ptr<float>();
+  params.scales.assign(first, first + values.numel());
+  params.zero_points.resize(params.scales.size(), 0);
+  return params;
+}
+
+Tensor weight_values(const at::Tensor& weight) { return from_torch(weight.detach()); }
+
+void clamp_scales(at::Tensor& scales, const std::optional<float>& limit) {
+  constexpr double kLeastScale = 1e-8;
+  const at::NoGradGuard no_gradient;
+  scales.clamp_min_(kLeastScale);
+  if (limit) scales.clamp_max_(static_cast<double>(*limit));
+}
+
+}  // namespace halftone

@@ -1,0 +1,92 @@
+// A Quantizer stands at a site of a network that is trained: it fake-quantizes what passes, with a
+// gradient of its own, and says at the end which scales and codes are to be written.
+//
+//   auto quantizer = Registry<QuantizerKind>::get("lsq").weight({.params = start}, w);
+//   at::Tensor y = quantizer->forward(w, {.training = true});
+//   QuantTensor codes = quantizer->freeze(w);
+//
+// A quantizer is one file in nn/quantizers/ and one registration; docs/extending.md shows one.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "halftone/base/registry.h"
+#include "halftone/quant/quant_tensor.h"
+
+namespace halftone {
+
+// Where a quantizer begins.
+struct QuantizerStart {
+  QuantParams params;  // codes, axis, and scales and zero points found by calibration
+  std::optional<float> scale_limit =
+      {};                     // an activation's scale may not pass it (a Clip before it)
+  bool counts_batch = false;  // LSQ's gradient factor of activations counts elements of all samples
+  bool clips_gradient = true;    // false: weights get their gradient outside the range too
+  bool trains_elements = false;  // FAT: a factor for each element of a weight
+};
+
+class Quantizer {
+ public:
+  virtual ~Quantizer() = default;
+
+  // x: float32, any shape of the site. Differentiable in x and in parameters(). With `training`
+  // running ranges move; without, it may be called from several threads at once.
+  virtual at::Tensor forward(const at::Tensor& x, bool training) = 0;
+
+  // What is trained, by name; shared with the quantizer: writing into one changes it.
+  virtual std::map<std::string, at::Tensor> parameters() const { return {}; }
+  // Parameters, and what else a checkpoint must keep.
+  virtual std::map<std::string, at::Tensor> state() const { return parameters(); }
+  // Brings parameters back to where they make sense (scales > 0); after every step.
+  virtual void project() {}
+  // Starts anew: another width, other ranges. What was trained of the old ones is lost.
+  virtual void restart(const QuantizerStart& start) = 0;
+
+  // Scales, zero points and codes as they are now.
+  virtual QuantParams params() const = 0;
+  // The codes of a weight: dequantized they are what forward() gives.
+  virtual QuantTensor freeze(const at::Tensor& weight) const;
+};
+
+// Beginnings that a quantizer wants instead of the least squared error.
+enum class QuantizerRanges { kLeastError, kMinMax };
+
+// How a network with such quantizers is trained where the user says nothing else.
+struct TrainingRecipe {
+  bool trains_network = true;  // false: the quantizers' parameters alone
+  bool folds_batch_norm = false;
+  std::string optimizer = "sgd";
+  double learning_rate = 0.01;
+  std::string schedule = "cosine";
+  std::string guide = "none";
+  QuantizerRanges ranges = QuantizerRanges::kLeastError;
+};
+
+struct QuantizerKind {
+  static constexpr const char* kKind = "quantizer";
+  std::string name;
+  std::string summary;
+  std::string paper;
+  std::unique_ptr<Quantizer> (*weight)(const QuantizerStart&, const at::Tensor& weight);
+  std::unique_ptr<Quantizer> (*activation)(const QuantizerStart&);
+  TrainingRecipe recipe = {};
+};
+
+// The scales as a tensor [1] or [channels], float32.
+at::Tensor scales_of(const QuantParams& params);
+
+// `params` with other scales. scales: [1] or [channels].
+QuantParams with_scales(QuantParams params, const at::Tensor& scales);
+
+// The weight as quantize_tensor() takes it: float32 [shape], a copy.
+Tensor weight_values(const at::Tensor& weight);
+
+// Keeps every scale within [1e-8, limit]: below, the numeric contract ends.
+void clamp_scales(at::Tensor& scales, const std::optional<float>& limit);
+
+}  // namespace halftone

@@ -1,0 +1,116 @@
+#include <ATen/ATen.h>
+
+#include "halftone/nn/fake_quantize.h"
+#include "halftone/nn/quantizers/lsq.h"
+#include "halftone/nn/quantizers/sign.h"
+
+namespace halftone {
+namespace {
+
+// The largest magnitude meets the last code, anew at every step.
+class MinMaxWeight : public Quantizer {
+ public:
+  MinMaxWeight(const QuantizerStart& start, const at::Tensor& weight) {
+    restart(start);
+    forward(weight, true);
+  }
+
+  void restart(const QuantizerStart& start) override { params_ = start.params; }
+
+  at::Tensor forward(const at::Tensor& x, bool training) override {
+    const at::Tensor scales = fitted_scales(x.detach());
+    if (training) params_ = with_scales(params_, scales);
+    if (params_.bits == 1) return scaled_sign(x, scales, params_.axis, 1);
+    return fake_quantize(
+        x, scales, {.range = params_.range, .axis = params_.axis, .channels = params_.channels});
+  }
+
+  QuantParams params() const override { return params_; }
+  // Of the weight as it is: the last step moved it after the last forward pass.
+  QuantTensor freeze(const at::Tensor& weight) const override {
+    return quantize_tensor(weight_values(weight), with_scales(params_, fitted_scales(weight)),
+                           "a trained weight");
+  }
+
+ private:
+  at::Tensor fitted_scales(const at::Tensor& x) const {
+    const auto axes = axes_but(params_.axis, x.dim());
+    const at::Tensor magnitude = params_.bits == 1 ? x.abs().mean(axes) : x.abs().amax(axes);
+    at::Tensor last = at::empty({magnitude.numel()}, at::kFloat);
+    for (int64_t k = 0; k < last.numel(); ++k)
+      last.data_ptr<float>()[k] =
+          static_cast<float>(params_.width_at(static_cast<size_t>(k)).range.qmax);
+    at::Tensor scales = magnitude.reshape({-1}) / last;
+    clamp_scales(scales, std::nullopt);
+    return scales;
+  }
+
+  QuantParams params_;
+};
+
+// The range seen, as a moving average: low and high each keep 0.9 of what they were.
+class EmaActivation : public Quantizer {
+ public:
+  explicit EmaActivation(const QuantizerStart& start) { restart(start); }
+
+  void restart(const QuantizerStart& start) override {
+    const at::NoGradGuard no_gradient;
+    start_ = start;
+    const QuantParams& p = start.params;
+    const float z = static_cast<float>(p.zero_points[0]);
+    if (!range_.defined()) range_ = at::empty({2}, at::kFloat);
+    range_.data_ptr<float>()[0] = (static_cast<float>(p.range.qmin) - z) * p.scales[0];
+    range_.data_ptr<float>()[1] = (static_cast<float>(p.range.qmax) - z) * p.scales[0];
+  }
+
+  at::Tensor forward(const at::Tensor& x, bool training) override {
+    if (training) follow(x.detach());
+    return fake_quantize(x, params());
+  }
+
+  std::map<std::string, at::Tensor> state() const override { return {{"range", range_}}; }
+
+  QuantParams params() const override {
+    const QuantParams& p = start_.params;
+    const float low = range_.const_data_ptr<float>()[0], high = range_.const_data_ptr<float>()[1];
+    // Symmetric where calibration made it so: the target takes no zero point there.
+    const bool is_symmetric = p.range.qmin < 0 && p.zero_points[0] == 0;
+    QuantParams now = p;
+    if (is_symmetric)
+      now.scales = {symmetric_scale(std::max(-low, high), p.range)};
+    else
+      now = affine_params(low, high, p.bits, p.range);
+    if (start_.scale_limit) now.scales[0] = std::min(now.scales[0], *start_.scale_limit);
+    return now;
+  }
+
+ private:
+  void follow(const at::Tensor& x) {
+    constexpr float kKept = 0.9f;
+    // What lies at 0 by the graph (behind a Relu) stays there.
+    const bool starts_at_zero = start_.params.zero_points[0] == start_.params.range.qmin;
+    float* range = range_.data_ptr<float>();
+    const float low = starts_at_zero ? 0 : std::min(0.0f, x.min().item<float>());
+    const float high = std::max(0.0f, x.max().item<float>());
+    range[0] = kKept * range[0] + (1 - kKept) * low;
+    range[1] = kKept * range[1] + (1 - kKept) * high;
+  }
+
+  QuantizerStart start_;
+  at::Tensor range_;  // low, high
+};
+
+std::unique_ptr<Quantizer> weight(const QuantizerStart& start, const at::Tensor& w) {
+  return std::make_unique<MinMaxWeight>(start, w);
+}
+std::unique_ptr<Quantizer> activation(const QuantizerStart& start) {
+  return std::make_unique<EmaActivation>(start);
+}
+
+HALFTONE_REGISTER(QuantizerKind, "minmax",
+                  "The range of the weights as they are, and a moving average of activations'",
+                  "Jacob et al. 2018, arXiv 1712.05877", weight, activation,
+                  {.ranges = QuantizerRanges::kMinMax});
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,65 @@
+#include <ATen/ATen.h>
+
+#include "halftone/nn/quantizers/lsq.h"
+#include "halftone/nn/quantizers/sign.h"
+
+namespace halftone {
+namespace {
+
+// Weights below 0.7 of the mean magnitude become 0, the others plus or minus the mean magnitude of
+// what is left (Li et al. 2016, eq. 4 to 6), over a channel or the tensor.
+class TernaryWeight : public Quantizer {
+ public:
+  TernaryWeight(const QuantizerStart& start, const at::Tensor& weight) {
+    restart(start);
+    params_ = with_scales(params_, levels_of(weight.detach()).scales);
+  }
+
+  void restart(const QuantizerStart& start) override {
+    params_ = start.params;
+    params_.range = {-1, 1};
+  }
+
+  at::Tensor forward(const at::Tensor& x, bool training) override {
+    const Levels levels = levels_of(x.detach());
+    if (training) params_ = with_scales(params_, levels.scales);
+    const at::Tensor y = levels.codes * along(levels.scales, params_.axis, x.dim());
+    return y + (x - x.detach());
+  }
+
+  QuantParams params() const override { return params_; }
+  QuantTensor freeze(const at::Tensor& weight) const override {
+    const Levels levels = levels_of(weight.detach());
+    const Tensor codes = weight_values(levels.codes);
+    QuantTensor result{codes.shape(), {}, with_scales(params_, levels.scales)};
+    for (float code : codes.to_vector<float>()) result.codes.push_back(static_cast<int32_t>(code));
+    return result;
+  }
+
+ private:
+  struct Levels {
+    at::Tensor codes, scales;
+  };
+  Levels levels_of(const at::Tensor& x) const {
+    const auto axes = axes_but(params_.axis, x.dim());
+    const at::Tensor size = x.abs();
+    const at::Tensor stays = (size > size.mean(axes, true) * 0.7).to(at::kFloat);
+    at::Tensor scales = (size * stays).sum(axes).div(stays.sum(axes).clamp_min(1)).reshape({-1});
+    clamp_scales(scales, std::nullopt);
+    return {x.sign() * stays, scales};
+  }
+
+  QuantParams params_;
+};
+
+std::unique_ptr<Quantizer> weight(const QuantizerStart& start, const at::Tensor& w) {
+  if (start.params.bits != 2) return lsq_weight(start, w);
+  return std::make_unique<TernaryWeight>(start, w);
+}
+
+HALFTONE_REGISTER(QuantizerKind, "ternary",
+                  "Weights of 2 bits as -1, 0, 1 times a scale; activations by LSQ",
+                  "Li et al. 2016, arXiv 1605.04711", weight, lsq_activation);
+
+}  // namespace
+}  // namespace halftone
