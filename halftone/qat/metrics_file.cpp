@@ -1,0 +1,47 @@
+#include "halftone/qat/metrics_file.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace halftone {
+
+MetricsFile::MetricsFile(std::string path)
+    : path_(std::move(path)), is_csv_(path_.ends_with(".csv")) {
+  if (is_csv_) content_ = "event,epoch,step,loss,top1,learning_rate,images_per_second\n";
+  write(content_, true);
+}
+
+void MetricsFile::restore(const std::string& content) {
+  content_ = content;
+  write(content_, true);
+}
+
+void MetricsFile::add(const MetricsLine& line) {
+  if (path_.empty()) return;
+  std::string row;
+  if (is_csv_) {
+    row = text(line.event, ",", line.epoch, ",", line.step, ",", line.loss, ",",
+               line.top1 < 0 ? "" : std::to_string(line.top1), ",", line.learning_rate, ",",
+               line.images_per_second, "\n");
+  } else {
+    nlohmann::ordered_json json{{"event", line.event},
+                                {"epoch", line.epoch},
+                                {"step", line.step},
+                                {"loss", line.loss},
+                                {"learning_rate", line.learning_rate},
+                                {"images_per_second", line.images_per_second}};
+    if (line.top1 >= 0) json["top1"] = line.top1;
+    row = json.dump() + "\n";
+  }
+  content_ += row;
+  write(row, false);
+}
+
+void MetricsFile::write(const std::string& content, bool is_new) {
+  if (path_.empty()) return;
+  std::ofstream file(path_, is_new ? std::ios::trunc : std::ios::app);
+  file << content;
+  if (!file.flush()) throw Error("cannot write the metrics file '", path_, "'");
+}
+
+}  // namespace halftone

@@ -1,0 +1,49 @@
+// LibTorch's optimizers over what a training moves, by name.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "halftone/nn/network.h"
+
+namespace torch::optim {
+class Optimizer;
+}
+
+namespace halftone {
+
+struct OptimizerOptions {
+  std::string name = "sgd";  // sgd (momentum 0.9, Nesterov), adam, adamw
+  double learning_rate = 0.01;
+  double momentum = 0.9;
+  double weight_decay = 1e-4;  // of weights alone: biases, normalization and quantizers are spared
+};
+
+class TrainingOptimizer {
+ public:
+  // decayed, spared: shared tensors; they are made to require gradients.
+  TrainingOptimizer(const TensorMap& decayed, const TensorMap& spared,
+                    const OptimizerOptions& options);
+  ~TrainingOptimizer();
+
+  void zero_gradients();
+  void step(double rate_factor);
+  // Scales gradients so that their norm over everything is at most `most`. Returns the norm.
+  double clip_gradients(double most);
+  void forget();  // moments start anew
+
+  std::string state() const;  // for a checkpoint
+  void restore(const std::string& state);
+
+ private:
+  OptimizerOptions options_;
+  std::vector<at::Tensor> tensors_;
+  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+};
+
+// Throws UsageError where there is no optimizer of that name.
+void require_optimizer(const std::string& name);
+
+}  // namespace halftone

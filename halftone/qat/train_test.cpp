@@ -1,0 +1,205 @@
+#include "halftone/qat/train.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "halftone/onnx/writer.h"
+#include "halftone/qat/schedule.h"
+#include "tests/message_of.h"
+#include "tests/temporary_folder.h"
+#include "tests/training_model.h"
+
+namespace halftone {
+namespace {
+
+TrainOptions options_of(const std::string& quantizer, int bits) {
+  TrainOptions options{.epochs = 3, .batch = 16, .reestimation_batches = 2};
+  options.network.quantizer = quantizer;
+  options.network.quantize.weights = options.network.quantize.activations = bits;
+  return options;
+}
+
+// Stops the work as a kill would, after so many reports of progress.
+struct Killer : Reporter {
+  explicit Killer(int reports) : left(reports) {}
+  void progress(std::string_view what, size_t, size_t) override {
+    if (what.starts_with("epoch") && --left < 0) throw std::runtime_error("killed");
+  }
+  int left;
+};
+
+TEST(Train, LearnsAtTwoBits) {
+  const StripedImages data;
+  TrainOptions options = options_of("lsq", 2);
+  options.epochs = 60;
+  options.learning_rate = 0.05;
+  options.augmentation = Augmentation{};
+  const TrainResult result = train(training_model(), data, options, {});
+  EXPECT_GT(*result.epochs.back().train_top1, 80);
+  EXPECT_LT(result.epochs.back().loss, result.epochs.front().loss);
+  EXPECT_GT(*result.report.top1_after, 75);
+}
+
+TEST(Train, KilledAndResumedGivesTheSameBytesForEveryGuide) {
+  const StripedImages data;
+  for (const std::string guide : {"none", "distill", "features", "block-replacement"}) {
+    SCOPED_TRACE(guide);
+    TrainOptions options = options_of("lsq", 2);
+    options.guide = guide;
+    options.seconds_between_saves = 0;
+    options.ema = guide == "distill" ? 0.9 : 0;
+    if (guide == "none") options.lowering = {4};
+    if (guide == "none") options.oscillation = {.dampening = 0.1, .freezing = 0.02};
+    const std::string whole =
+        serialize_model(train(training_model(), data, options, {.seed = 5}).model);
+    const TemporaryFolder folder;
+    for (int reports : {3, 7, 10}) {
+      Killer killer(reports);
+      EXPECT_THROW(train(training_model(), data, options,
+                         {.seed = 5,
+                          .reporter = &killer,
+                          .checkpoint = folder.path().string(),
+                          .resume = true}),
+                   std::runtime_error);
+    }
+    const TrainResult resumed =
+        train(training_model(), data, options,
+              {.seed = 5, .checkpoint = folder.path().string(), .resume = true});
+    EXPECT_EQ(serialize_model(resumed.model), whole);
+    EXPECT_EQ(resumed.epochs.size(), 3u);
+  }
+}
+
+TEST(Train, ChecksThatACheckpointIsOfTheSameTraining) {
+  const StripedImages data;
+  const TemporaryFolder folder;
+  const halftone::Run run{.seed = 5, .checkpoint = folder.path().string(), .resume = true};
+  train(training_model(), data, options_of("lsq", 2), run);
+  TrainOptions other = options_of("lsq", 2);
+  other.learning_rate = 0.5;
+  EXPECT_NE(message_of([&] { train(training_model(), data, other, run); }).find("options"),
+            std::string::npos);
+}
+
+TEST(Train, FatMovesThresholdsAloneAndNeverEndsWorse) {
+  const StripedImages data(false);
+  TrainOptions options = options_of("fat", 4);
+  options.epochs = 4;
+  const TrainResult result = train(training_model(), data, options, {});
+  EXPECT_EQ(result.guide, "rmse");
+  EXPECT_FALSE(result.report.top1_after);
+  EXPECT_LE(result.epochs.back().loss, result.epochs.front().loss);
+}
+
+TEST(Train, EveryQuantizerTrains) {
+  const StripedImages data;
+  for (const auto& [name, kind] : Registry<QuantizerKind>::all()) {
+    SCOPED_TRACE(name);
+    TrainOptions options = options_of(name, name == "binary" ? 1 : 3);
+    if (name == "binary") options.network.quantize.activations = 4;
+    options.epochs = 2;
+    options.guide = kind.recipe.guide == "none" ? "block-replacement" : kind.recipe.guide;
+    const TrainResult result = train(training_model(), data, options, {});
+    EXPECT_TRUE(std::isfinite(result.epochs.back().loss));
+    EXPECT_FALSE(result.model.graph.nodes.empty());
+  }
+}
+
+TEST(Train, TrainsInFloat) {
+  const StripedImages data;
+  const TrainResult result = train(training_model(), data, options_of("lsq", 32), {});
+  for (const Node& node : result.model.graph.nodes) EXPECT_NE(node.op_type, "QuantizeLinear");
+}
+
+TEST(Train, KeepsTheBestEpochByValidation) {
+  const StripedImages data;
+  TrainOptions options = options_of("lsq", 4);
+  options.validation = &data;
+  const TrainResult result = train(training_model(), data, options, {});
+  double best = 0;
+  for (const EpochReport& epoch : result.epochs) best = std::max(best, *epoch.validation_top1);
+  EXPECT_EQ(*result.epochs[static_cast<size_t>(result.best_epoch) - 1].validation_top1, best);
+}
+
+TEST(Train, NamesStepAndPlaceWhereTheLossIsNoNumber) {
+  const StripedImages data;
+  TrainOptions options = options_of("lsq", 4);
+  options.learning_rate = 1e30;
+  options.clip_gradients = 0;
+  const std::string message = message_of([&] { train(training_model(), data, options, {}); });
+  EXPECT_NE(message.find("training step"), std::string::npos) << message;
+  EXPECT_NE(message.find("first in '"), std::string::npos) << message;
+}
+
+TEST(Train, WritesMetricsAsItGoes) {
+  const StripedImages data;
+  const TemporaryFolder folder;
+  TrainOptions options = options_of("lsq", 4);
+  options.metrics = (folder.path() / "m.csv").string();
+  train(training_model(), data, options, {});
+  std::ifstream file(options.metrics);
+  std::string line;
+  size_t epochs = 0;
+  while (std::getline(file, line)) epochs += line.starts_with("epoch,");
+  EXPECT_EQ(epochs, 3u);
+}
+
+TEST(Train, RefusesWhatCannotBeLearned) {
+  const StripedImages unlabelled(false);
+  TrainOptions options = options_of("lsq", 4);
+  options.guide = "none";
+  EXPECT_NE(message_of([&] { train(training_model(), unlabelled, options, {}); }).find("labels"),
+            std::string::npos);
+  options = options_of("lsq", 4);
+  options.lowering = {3, 4};
+  EXPECT_THROW(train(training_model(), unlabelled, options, {}), UsageError);
+  options = options_of("nothing", 4);
+  EXPECT_NE(message_of([&] { train(training_model(), unlabelled, options, {}); }).find("pact"),
+            std::string::npos);
+}
+
+TEST(Schedule, BeginsAndEndsWhereItShould) {
+  const auto at = [](const char* name, uint64_t step, uint64_t total) {
+    return Registry<Schedule>::get(name).factor({step, total});
+  };
+  EXPECT_DOUBLE_EQ(at("cosine", 0, 100), 1);
+  EXPECT_NEAR(at("cosine", 100, 100), 0, 1e-12);
+  EXPECT_DOUBLE_EQ(at("step", 60, 100), 0.1);
+  EXPECT_NEAR(at("one-cycle", 30, 100), 1, 1e-12);
+  EXPECT_LT(at("one-cycle", 0, 100), 0.05);
+  EXPECT_NEAR(at("saw-tooth", 399, 800), std::exp(-0.0399) * std::cos(M_PI * 399 / 1600), 1e-9);
+  EXPECT_NEAR(at("saw-tooth", 400, 800), std::exp(-0.04), 1e-9);
+  EXPECT_NEAR(rate_factor(Registry<Schedule>::get("constant"), {0, 100}, 0.1), 1.0 / 11, 1e-9);
+}
+
+TEST(Augmentation, FollowsFromSeedEpochAndSampleAlone) {
+  const auto values = random_values(2 * 3 * 8 * 8, 9);
+  const at::Tensor images = at::tensor(at::ArrayRef<float>(values)).view({2, 3, 8, 8});
+  const Augmentation how{.crops = true, .flips = true};
+  const at::Tensor both = augmented(images, {7, 9}, 1, how, {.seed = 3});
+  const at::Tensor one = augmented(images.narrow(0, 1, 1), {9}, 1, how, {.seed = 3});
+  EXPECT_TRUE(at::equal(both[1], one[0]));
+  EXPECT_FALSE(at::equal(both, augmented(images, {7, 9}, 2, how, {.seed = 3})));
+  const at::Tensor resized =
+      augmented(images, {7, 9}, 1, parse_augmentation("resized-crop"), {.seed = 3});
+  EXPECT_EQ(resized.sizes(), images.sizes());
+  EXPECT_TRUE(at::equal(augmented(images, {7, 9}, 1, parse_augmentation("none"), {}), images));
+  EXPECT_NE(message_of([] { parse_augmentation("turn"); }).find("turn"), std::string::npos);
+}
+
+TEST(Augmentation, MixupKeepsTheShareItTells) {
+  const at::Tensor images = at::rand({8, 3, 4, 4});
+  const Mixed mixed = mixed_up(images, 4, 0.2, {.seed = 1});
+  EXPECT_TRUE(at::allclose(
+      mixed.images,
+      images * mixed.share + images.index_select(0, mixed.others) * (1 - mixed.share)));
+  EXPECT_GE(mixed.share, 0);
+  EXPECT_LE(mixed.share, 1);
+}
+
+}  // namespace
+}  // namespace halftone

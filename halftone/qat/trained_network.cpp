@@ -1,0 +1,127 @@
+#include "halftone/qat/trained_network.h"
+
+#include <ATen/ATen.h>
+
+namespace halftone {
+
+std::string state_name(bool is_weight, const std::string& site, const std::string& tensor) {
+  return text(is_weight ? "weight/" : "activation/", site, "/", tensor);
+}
+
+TrainedNetwork::TrainedNetwork(const Graph& graph, SiteQuantizers quantizers)
+    : network_(graph), quantizers_(std::move(quantizers)) {}
+
+TensorMap TrainedNetwork::quantized_weights(bool training) const {
+  TensorMap weights;
+  for (const auto& [site, quantizer] : quantizers_.weights)
+    weights[site] = quantizer->forward(network_.parameters().at(site), training);
+  return weights;
+}
+
+// Adds to each bias, or to the shift of the normalization that it will be folded with, what
+// rounding changes; straight through.
+void TrainedNetwork::round_biases(TensorMap& values) const {
+  const at::NoGradGuard no_gradient;
+  const auto& parameters = network_.parameters();
+  for (const RoundedBias& b : quantizers_.biases) {
+    const auto input = quantizers_.activations.find(quantizers_.owners.at(b.input));
+    const auto weight = quantizers_.weights.find(b.weight);
+    if (input == quantizers_.activations.end() || weight == quantizers_.weights.end()) continue;
+    at::Tensor step = scales_of(weight->second->params()) * input->second->params().scales[0];
+    const at::Tensor own = b.bias.empty() ? at::zeros({1}) : parameters.at(b.bias).detach();
+    at::Tensor bias = own;
+    if (b.norm) {
+      const at::Tensor deviation = (parameters.at(b.norm->variance) + b.norm->epsilon).sqrt();
+      const at::Tensor factor = parameters.at(b.norm->gamma).detach() / deviation;
+      bias = parameters.at(b.norm->beta).detach() + (own - parameters.at(b.norm->mean)) * factor;
+      step = step * factor.abs().clamp_min(1e-20);
+    }
+    const at::Tensor change = (bias / step).round() * step - bias;
+    const std::string& name = b.norm ? b.norm->beta : b.bias;
+    const at::AutoGradMode with_gradient(true);
+    values[name] = parameters.at(name) + change;
+  }
+}
+
+at::Tensor TrainedNetwork::quantized(const std::string& name, const at::Tensor& value,
+                                     bool training) const {
+  const auto owner = quantizers_.owners.find(name);
+  if (owner == quantizers_.owners.end()) return {};
+  const auto found = quantizers_.activations.find(owner->second);
+  return found == quantizers_.activations.end() ? at::Tensor()
+                                                : found->second->forward(value, training);
+}
+
+TensorMap TrainedNetwork::run(const TensorMap& inputs, const QuantizedRun& how) const {
+  NetworkRun run{.training = how.batch_statistics, .capture = how.capture, .observe = how.observe};
+  if (how.quantizes) {
+    run.initializers = quantized_weights(how.training);
+    if (!how.batch_statistics) round_biases(run.initializers);
+    run.replace = [&](const std::string& name, const at::Tensor& value) {
+      return quantized(name, value, how.training);
+    };
+  }
+  return network_.run(inputs, run);
+}
+
+// The whole network's values for the parameters of a part: weights quantized, running statistics
+// copied.
+TensorMap TrainedNetwork::part_values(const Network& part, bool training) const {
+  TensorMap values;
+  for (const auto& [name, unused] : part.parameters()) {
+    const at::Tensor& own = network_.parameters().at(name);
+    const auto quantizer = quantizers_.weights.find(name);
+    if (quantizer != quantizers_.weights.end())
+      values[name] = quantizer->second->forward(own, training);
+    else
+      values[name] = network_.running_statistics().contains(name) ? own.clone() : own;
+  }
+  if (!training) round_biases(values);
+  return values;
+}
+
+TensorMap TrainedNetwork::run_part(const Network& part, const TensorMap& inputs,
+                                   bool training) const {
+  NetworkRun run{.training = training, .initializers = part_values(part, training)};
+  // What enters is quantized already, or float on purpose.
+  run.replace = [&](const std::string& name, const at::Tensor& value) {
+    return inputs.contains(name) ? at::Tensor() : quantized(name, value, training);
+  };
+  return part.run(inputs, run);
+}
+
+TensorMap TrainedNetwork::run_statistics(const Network& like, const TensorMap& inputs) const {
+  NetworkRun run{.training = true, .initializers = part_values(like, false)};
+  run.replace = [&](const std::string& name, const at::Tensor& value) {
+    return quantized(name, value, false);
+  };
+  like.run(inputs, run);
+  TensorMap statistics;
+  for (const std::string& name : like.running_statistics())
+    statistics[name] = run.initializers.at(name);
+  return statistics;
+}
+
+TensorMap TrainedNetwork::state() const {
+  TensorMap state = network_.parameters();
+  auto add = [&](bool is_weight, const auto& quantizers) {
+    for (const auto& [site, quantizer] : quantizers)
+      for (const auto& [name, value] : quantizer->state())
+        state[state_name(is_weight, site, name)] = value;
+  };
+  add(true, quantizers_.weights);
+  add(false, quantizers_.activations);
+  return state;
+}
+
+void TrainedNetwork::restore(const TensorMap& state) const {
+  const at::NoGradGuard no_gradient;
+  for (const auto& [name, value] : this->state()) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.sizes() != value.sizes())
+      throw Error("restoring a training: '", name, "' is not there, or of another shape");
+    value.copy_(found->second);
+  }
+}
+
+}  // namespace halftone

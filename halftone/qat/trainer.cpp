@@ -1,0 +1,480 @@
+#include "halftone/qat/trainer.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "halftone/base/units.h"
+#include "halftone/data/accuracy.h"
+#include "halftone/nn/network_inputs.h"
+#include "halftone/nn/over_batches.h"
+#include "halftone/nn/tensors.h"
+#include "halftone/ptq/calibrate.h"
+#include "halftone/qat/batch_norm.h"
+#include "halftone/qat/losses.h"
+#include "halftone/qat/tensor_bytes.h"
+
+namespace halftone {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kStepsBetweenLines = 10;
+
+// Initializers that training moves: what operators name as their weights, biases and factors. Other
+// constants (bounds of a Clip, sizes) are no parameters.
+std::set<std::string> trainable(const Graph& graph) {
+  const std::map<std::string, std::vector<size_t>> places{{"Conv", {1, 2}},
+                                                          {"ConvTranspose", {1, 2}},
+                                                          {"Gemm", {1, 2}},
+                                                          {"MatMul", {0, 1}},
+                                                          {"BatchNormalization", {1, 2}},
+                                                          {"PRelu", {1}},
+                                                          {"LayerNormalization", {1, 2}},
+                                                          {"InstanceNormalization", {1, 2}}};
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes)
+    if (const auto found = places.find(node.op_type); found != places.end() && node.domain.empty())
+      for (size_t place : found->second)
+        if (graph.constant(node.input(place))) names.insert(node.input(place));
+  return names;
+}
+
+TensorMap with_prefix(const std::string& prefix, const TensorMap& tensors) {
+  TensorMap result;
+  for (const auto& [name, tensor] : tensors) result[prefix + name] = tensor;
+  return result;
+}
+
+TensorMap without_prefix(const std::string& prefix, const TensorMap& tensors) {
+  TensorMap result;
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(prefix)) result[name.substr(prefix.size())] = tensor;
+  return result;
+}
+
+TensorMap copied(const TensorMap& tensors) {
+  TensorMap result;
+  for (const auto& [name, tensor] : tensors) result[name] = tensor.detach().clone();
+  return result;
+}
+
+at::Tensor labels_of(const Batch& batch) {
+  return at::tensor(at::ArrayRef<int64_t>(batch.labels), at::kLong);
+}
+
+TensorMap fed(const Network& network, const Batch& batch) {
+  TensorMap inputs = network_inputs(network, batch);
+  for (auto& [name, value] : inputs) value = value.narrow(0, 0, static_cast<int64_t>(batch.count));
+  return inputs;
+}
+
+}  // namespace
+
+// Of one epoch so far.
+struct Trainer::Sums {
+  double loss = 0, right = 0, samples = 0, labelled = 0, seconds = 0;
+  uint64_t steps = 0;
+  double rate = 0;
+  Clock::time_point saved = Clock::now();
+
+  at::Tensor packed() const {
+    return at::tensor({loss, right, samples, labelled, seconds, static_cast<double>(steps), rate},
+                      at::kDouble);
+  }
+  void unpack(const at::Tensor& t) {
+    const double* v = t.const_data_ptr<double>();
+    loss = v[0], right = v[1], samples = v[2], labelled = v[3], seconds = v[4];
+    steps = static_cast<uint64_t>(v[5]);
+    rate = v[6];
+  }
+};
+
+Trainer::Trainer(TrainingNetwork& training, const Dataset& data, std::vector<size_t> samples,
+                 const Dataset* held_out, const TrainPlan& plan, const Checkpoint& checkpoint,
+                 const Run& run)
+    : training_(training),
+      data_(data),
+      samples_(std::move(samples)),
+      held_out_(held_out),
+      plan_(plan),
+      checkpoint_(checkpoint),
+      run_(run),
+      sums_(std::make_unique<Sums>()),
+      metrics_(plan.options.metrics) {
+  steps_per_epoch_ = std::max<size_t>(1, samples_.size() / plan_.options.batch);
+  total_ = steps_per_epoch_ * static_cast<uint64_t>(plan_.options.epochs);
+  begin_stage(0);
+}
+
+Trainer::~Trainer() = default;
+
+size_t Trainer::stage_at(uint64_t step) const {
+  const uint64_t stages = plan_.options.lowering.size() + 1;
+  return static_cast<size_t>(std::min(stages - 1, step * stages / total_));
+}
+
+// Quantizers of the stage's bits, and whatever holds on to them.
+void Trainer::begin_stage(size_t stage) {
+  const auto& lowering = plan_.options.lowering;
+  stage_ = stage;
+  if (!lowering.empty()) {
+    const int bits = stage < lowering.size() ? lowering[stage] : 1;
+    training_.lower_bits(bits, data_, run_);
+    if (bits > 1)
+      run_.info(text("step ", step_, ": no site has less than ", bits, " bits"));
+    else
+      run_.info(text("step ", step_, ": every site has its own bits"));
+  }
+  optimizer_ = std::make_unique<TrainingOptimizer>(
+      trained_tensors(true), trained_tensors(false),
+      OptimizerOptions{plan_.options.optimizer, *plan_.options.learning_rate,
+                       plan_.options.momentum, *plan_.options.weight_decay});
+  if (plan_.guide.make)
+    guide_ = plan_.guide.make(
+        {training_.network(), training_.float_graph(), plan_.options.guiding, run_});
+  hooks_.clear();
+  if (plan_.options.oscillation.is_on())
+    hooks_.push_back(
+        std::make_unique<OscillationHook>(training_.network(), plan_.options.oscillation));
+  if (plan_.options.ema > 0) average_ = copied(training_.network().state());
+}
+
+TensorMap Trainer::trained_tensors(bool is_decayed) const {
+  const TrainedNetwork& network = training_.network();
+  TensorMap result;
+  if (plan_.quantizer.recipe.trains_network)
+    for (const std::string& name : trainable(network.network().graph())) {
+      const at::Tensor& tensor = network.network().parameters().at(name);
+      if ((tensor.dim() > 1) == is_decayed) result[name] = tensor;
+    }
+  if (is_decayed) return result;
+  auto add = [&](bool is_weight, const auto& quantizers) {
+    for (const auto& [site, quantizer] : quantizers)
+      for (const auto& [name, tensor] : quantizer->parameters())
+        result[state_name(is_weight, site, name)] = tensor;
+  };
+  add(true, network.quantizers().weights);
+  add(false, network.quantizers().activations);
+  return result;
+}
+
+std::vector<EpochReport> Trainer::run() {
+  int epoch = 1;
+  size_t next_step = 0;
+  const bool is_resumed = restore(epoch, next_step);
+  if (is_resumed) run_.info(text("going on in epoch ", epoch, " at step ", next_step));
+  const bool starts_well = !plan_.quantizer.recipe.trains_network;
+  if (!is_resumed && starts_well && held_out_) keep_if_best(0, quality(*held_out_));
+  for (; epoch <= plan_.options.epochs; ++epoch, next_step = 0) {
+    if (run_.is_time_up()) {
+      run_.warning(text("the time is up after ", epoch - 1, " of ", plan_.options.epochs,
+                        " epochs; the result is the best so far"));
+      break;
+    }
+    run_epoch(epoch, next_step);
+    end_epoch(epoch);
+  }
+  if (!best_.empty()) {
+    training_.network().restore(best_);
+    return epochs_;
+  }
+  best_epoch_ = epoch - 1;
+  if (plan_.options.ema > 0) training_.network().restore(average_);
+  reestimate();
+  return epochs_;
+}
+
+void Trainer::run_epoch(int epoch, size_t first_step) {
+  std::vector<size_t> order = samples_;
+  run_.rng(text("epoch/", epoch)).shuffle(order);
+  const size_t batch = std::min(plan_.options.batch, order.size());
+  order.resize(steps_per_epoch_ * batch);
+  Progress progress(run_, text("epoch ", epoch, " of ", plan_.options.epochs), order.size());
+  progress.advance(first_step * batch);
+  size_t done = first_step;
+  const LoadOptions how{.batch = batch, .skip_broken = plan_.options.network.quantize.skip_broken};
+  for_each_batch(data_, std::span(order).subspan(first_step * batch), how, run_,
+                 [&](const Batch& loaded) {
+                   run_.check_cancelled();
+                   if (stage_at(step_) != stage_) {
+                     checkpoint_.write(text("stage-", stage_at(step_)),
+                                       to_bytes(training_.network().network().parameters()));
+                     begin_stage(stage_at(step_));
+                   }
+                   step(loaded, epoch);
+                   ++done;
+                   progress.advance(batch);
+                   if (is_save_due()) save(epoch, done);
+                 });
+}
+
+bool Trainer::is_save_due() const {
+  const std::chrono::duration<double> since = Clock::now() - sums_->saved;
+  return checkpoint_.is_kept() && since.count() >= plan_.options.seconds_between_saves;
+}
+
+bool Trainer::trains_statistics() const {
+  const double progress = static_cast<double>(step_) / static_cast<double>(total_);
+  return plan_.quantizer.recipe.trains_network && progress < 1 - plan_.options.frozen_batch_norm;
+}
+
+at::Tensor Trainer::loss_of(const TensorMap& inputs, const TensorMap& outputs,
+                            const at::Tensor& labels, const at::Tensor& others, double share) {
+  const at::Tensor& logits = outputs.at(training_.network().network().graph().outputs[0].name);
+  const TrainingStep at{step_, total_};
+  at::Tensor loss = at::zeros({}, at::kFloat);
+  if (plan_.learns_labels) {
+    const double smoothing = plan_.options.label_smoothing;
+    at::Tensor own = label_loss(logits, labels, smoothing);
+    if (others.defined())
+      own =
+          own * share + label_loss(logits, labels.index_select(0, others), smoothing) * (1 - share);
+    loss = loss + own * plan_.options.label_weight;
+  }
+  if (guide_) {
+    const at::Tensor none;
+    const at::Tensor more = guide_->loss(
+        {inputs, outputs, logits, plan_.learns_labels ? labels : none, step_, at.progress()});
+    if (more.defined()) loss = loss + more;
+  }
+  for (const auto& hook : hooks_)
+    if (const at::Tensor more = hook->loss(at); more.defined()) loss = loss + more;
+  return loss;
+}
+
+void Trainer::step(const Batch& batch, int epoch) {
+  if (batch.count == 0) return;
+  const auto begin = Clock::now();
+  TrainedNetwork& network = training_.network();
+  TensorMap inputs = fed(network.network(), batch);
+  const Augmentation& how = *plan_.options.augmentation;
+  at::Tensor others;
+  double share = 1;
+  if (!how.is_none()) {
+    at::Tensor& images = inputs.begin()->second;
+    images = augmented(images, batch.indices, epoch, how, run_);
+    if (how.mixup > 0) {
+      Mixed mixed = mixed_up(images, step_, how.mixup, run_);
+      images = mixed.images;
+      others = mixed.others;
+      share = mixed.share;
+    }
+  }
+  const at::Tensor labels = labels_of(batch);
+  QuantizedRun run{.training = true, .batch_statistics = trains_statistics()};
+  if (guide_) run.capture = guide_->captures();
+  const TensorMap outputs = network.run(inputs, run);
+  const at::Tensor loss = loss_of(inputs, outputs, labels, others, share);
+  const double value = loss.item<double>();
+  if (!std::isfinite(value)) report_not_finite(inputs);
+
+  const TrainingStep at{step_, total_};
+  optimizer_->zero_gradients();
+  loss.backward();
+  for (const auto& hook : hooks_) hook->after_backward(at);
+  if (plan_.options.clip_gradients > 0 &&
+      !std::isfinite(optimizer_->clip_gradients(plan_.options.clip_gradients)))
+    report_not_finite(inputs);
+  if (plan_.schedule.cycle)
+    if (const uint64_t cycle = plan_.schedule.cycle(total_); cycle && step_ && step_ % cycle == 0)
+      optimizer_->forget();
+  const double factor = rate_factor(plan_.schedule, {step_, total_}, plan_.options.warmup);
+  optimizer_->step(factor);
+  for (const auto& [site, quantizer] : network.quantizers().weights) quantizer->project();
+  for (const auto& [site, quantizer] : network.quantizers().activations) quantizer->project();
+  for (const auto& hook : hooks_) hook->after_step(at);
+  follow_average();
+
+  const at::Tensor logits = outputs.at(network.network().graph().outputs[0].name).detach();
+  const double labelled = (labels >= 0).sum().item<double>();
+  const double right =
+      labelled > 0 && logits.dim() == 2 ? (logits.argmax(1) == labels).sum().item<double>() : 0;
+  sums_->loss += value;
+  sums_->right += right;
+  sums_->labelled += labelled;
+  sums_->samples += static_cast<double>(batch.count);
+  sums_->seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+  sums_->rate = *plan_.options.learning_rate * factor;
+  ++sums_->steps;
+  if (step_ % kStepsBetweenLines == 0)
+    metrics_.add({epoch, step_, value, labelled > 0 ? 100 * right / labelled : -1, sums_->rate,
+                  sums_->samples / std::max(1e-9, sums_->seconds)});
+  ++step_;
+}
+
+void Trainer::follow_average() {
+  if (plan_.options.ema <= 0) return;
+  const at::NoGradGuard no_gradient;
+  for (const auto& [name, value] : training_.network().state())
+    average_.at(name).mul_(plan_.options.ema).add_(value, 1 - plan_.options.ema);
+}
+
+void Trainer::reestimate() {
+  if (plan_.options.reestimation_batches <= 0 || !plan_.quantizer.recipe.trains_network) return;
+  const size_t batch = std::min(plan_.options.batch, samples_.size());
+  std::vector<TensorMap> batches;
+  const auto some = evenly_spread(
+      samples_, batch * std::min(samples_.size() / batch,
+                                 static_cast<size_t>(plan_.options.reestimation_batches)));
+  const TrainedNetwork& network = training_.network();
+  if (network.network().running_statistics().empty()) return;
+  for_each_batch(data_, some,
+                 {.batch = batch, .skip_broken = plan_.options.network.quantize.skip_broken}, run_,
+                 [&](const Batch& loaded) {
+                   if (loaded.count == batch) batches.push_back(fed(network.network(), loaded));
+                 });
+  reestimate_batch_norm(network, batches);
+}
+
+// Top-1 in percent where there are labels, else the guide's loss with its sign turned: more is
+// better.
+double Trainer::quality(const Dataset& data) const {
+  const TrainedNetwork& network = training_.network();
+  const std::string& output = network.network().graph().outputs[0].name;
+  const LoadOptions how{.batch = std::min<size_t>(plan_.options.batch, data.size()),
+                        .skip_broken = plan_.options.network.quantize.skip_broken};
+  if (plan_.learns_labels && data.is_labelled()) {
+    Accuracy accuracy;
+    using Rows = std::pair<std::vector<std::vector<float>>, std::vector<int64_t>>;
+    over_batches<Rows>(
+        data, all_samples(data), how, run_, "validating",
+        [&](size_t, const Batch& batch) -> Rows {
+          if (batch.count == 0) return {};
+          const TensorMap out = network.run(fed(network.network(), batch));
+          return {real_rows(out.at(output), batch, batch.count), batch.labels};
+        },
+        [&](Rows rows) {
+          for (size_t i = 0; i < rows.first.size(); ++i)
+            accuracy.add(rows.first[i], rows.second[i]);
+        });
+    return accuracy.top1_percent();
+  }
+  const at::NoGradGuard no_gradient;
+  double total = 0, batches = 0;
+  for_each_batch(data, how, run_, [&](const Batch& batch) {
+    const TensorMap inputs = fed(network.network(), batch);
+    const TensorMap out =
+        network.run(inputs, {.capture = guide_ ? guide_->captures() : std::set<std::string>()});
+    const at::Tensor none;
+    total += guide_->loss({inputs, out, out.at(output), none, step_, 0}).item<double>();
+    ++batches;
+  });
+  return -total / std::max(1.0, batches);
+}
+
+void Trainer::keep_if_best(int epoch, double quality) {
+  if (!best_.empty() && quality <= best_quality_) return;
+  best_ = copied(training_.network().state());
+  best_quality_ = quality;
+  best_epoch_ = epoch;
+}
+
+void Trainer::end_epoch(int epoch) {
+  EpochReport report{.epoch = epoch,
+                     .loss = sums_->loss / static_cast<double>(std::max<uint64_t>(1, sums_->steps)),
+                     .images_per_second = sums_->samples / std::max(1e-9, sums_->seconds),
+                     .learning_rate = sums_->rate};
+  if (sums_->labelled > 0) report.train_top1 = 100 * sums_->right / sums_->labelled;
+  // Bits are still to fall before the last stage: what is best then is no result.
+  if (held_out_ && stage_ == plan_.options.lowering.size()) {
+    const TensorMap present = copied(training_.network().state());
+    if (plan_.options.ema > 0) training_.network().restore(average_);
+    reestimate();
+    const double found = quality(*held_out_);
+    if (plan_.learns_labels && held_out_->is_labelled()) report.validation_top1 = found;
+    keep_if_best(epoch, found);
+    training_.network().restore(present);
+  }
+  const double left = (plan_.options.epochs - epoch) * static_cast<double>(samples_.size()) /
+                      std::max(1e-9, report.images_per_second);
+  run_.info(text(
+      "epoch ", epoch, " of ", plan_.options.epochs, ": loss ", fixed(report.loss, 4),
+      report.train_top1 ? text(", top-1 of batches ", fixed(*report.train_top1, 2)) : "",
+      report.validation_top1 ? text(", of validation ", fixed(*report.validation_top1, 2)) : "",
+      ", ", fixed(report.images_per_second, 0), " images/s, ", format_seconds(left), " left"));
+  metrics_.add({epoch, step_, report.loss, report.train_top1.value_or(-1), report.learning_rate,
+                report.images_per_second, "epoch"});
+  epochs_.push_back(report);
+  *sums_ = Sums();
+  if (checkpoint_.is_kept()) save(epoch + 1, 0);
+}
+
+void Trainer::report_not_finite(const TensorMap& inputs) const {
+  std::string where;
+  const at::NoGradGuard no_gradient;
+  auto look = [&](const std::string& name, const at::Tensor& value) {
+    if (where.empty() && value.is_floating_point() && !at::isfinite(value).all().item<bool>())
+      where = name;
+  };
+  for (const auto& [name, value] : training_.network().state()) look(name, value);
+  if (where.empty()) training_.network().run(inputs, {.observe = look});
+  throw Error("training step ", step_, ": the loss is no longer a number, ",
+              where.empty() ? "first in the gradients" : text("first in '", where, "'"),
+              "; a lower --learning-rate or --clip-gradients may help; ",
+              checkpoint_.is_kept()
+                  ? text("the last good checkpoint lies in '", checkpoint_.folder().string(), "'")
+                  : "no checkpoint was kept (--checkpoint)");
+}
+
+void Trainer::save(int epoch, size_t next_step) const {
+  TensorMap all = with_prefix("network/", training_.network().state());
+  all.merge(with_prefix("average/", average_));
+  all.merge(with_prefix("best/", best_));
+  for (size_t i = 0; i < hooks_.size(); ++i)
+    all.merge(with_prefix(text("hook-", i, "/"), hooks_[i]->state()));
+  all["optimizer"] = bytes_tensor(optimizer_->state());
+  all["metrics"] = bytes_tensor(metrics_.content());
+  all["sums"] = sums_->packed();
+  all["position"] = at::tensor(
+      {static_cast<double>(epoch), static_cast<double>(next_step), static_cast<double>(step_),
+       static_cast<double>(stage_), best_quality_, static_cast<double>(best_epoch_)},
+      at::kDouble);
+  std::vector<double> reports;
+  for (const EpochReport& r : epochs_)
+    reports.insert(reports.end(),
+                   {static_cast<double>(r.epoch), r.loss, r.train_top1.value_or(-1),
+                    r.validation_top1.value_or(-1), r.images_per_second, r.learning_rate});
+  all["epochs"] = at::tensor(at::ArrayRef<double>(reports), at::kDouble);
+  checkpoint_.write("state", to_bytes(all));
+  sums_->saved = Clock::now();
+}
+
+bool Trainer::restore(int& epoch, size_t& next_step) {
+  const auto stored = checkpoint_.read("state");
+  if (!stored) return false;
+  const TensorMap all = tensors_from(*stored);
+  const double* position = all.at("position").const_data_ptr<double>();
+  epoch = static_cast<int>(position[0]);
+  next_step = static_cast<size_t>(position[1]);
+  step_ = static_cast<uint64_t>(position[2]);
+  const auto stage = static_cast<size_t>(position[3]);
+  if (stage > 0) {  // its quantizers began with the weights of that moment
+    const TensorMap then = tensors_from(*checkpoint_.read(text("stage-", stage)));
+    const at::NoGradGuard no_gradient;
+    for (const auto& [name, value] : training_.network().network().parameters())
+      value.copy_(then.at(name));
+    begin_stage(stage);
+  }
+  best_quality_ = position[4];
+  best_epoch_ = static_cast<int>(position[5]);
+  training_.network().restore(without_prefix("network/", all));
+  average_ = copied(without_prefix("average/", all));
+  best_ = copied(without_prefix("best/", all));
+  for (size_t i = 0; i < hooks_.size(); ++i)
+    hooks_[i]->restore(without_prefix(text("hook-", i, "/"), all));
+  optimizer_->restore(tensor_bytes(all.at("optimizer")));
+  metrics_.restore(tensor_bytes(all.at("metrics")));
+  sums_->unpack(all.at("sums"));
+  const at::Tensor& reports = all.at("epochs");
+  const double* r = reports.const_data_ptr<double>();
+  for (int64_t i = 0; i + 6 <= reports.numel(); i += 6)
+    epochs_.push_back({static_cast<int>(r[i]), r[i + 1],
+                       r[i + 2] < 0 ? std::nullopt : std::optional(r[i + 2]),
+                       r[i + 3] < 0 ? std::nullopt : std::optional(r[i + 3]), r[i + 4], r[i + 5]});
+  return true;
+}
+
+}  // namespace halftone

@@ -1,0 +1,225 @@
+#include "halftone/qat/training_network.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "halftone/data/evaluate.h"
+#include "halftone/export/prepare.h"
+#include "halftone/graph/cost.h"
+#include "halftone/graph/infer_shapes.h"
+#include "halftone/graph/passes/passes.h"
+#include "halftone/nn/tensors.h"
+#include "halftone/ptq/precondition.h"
+#include "halftone/ptq/site_params.h"
+#include "halftone/ptq/start.h"
+#include "halftone/qat/batch_norm.h"
+#include "halftone/qat/rescale_depthwise.h"
+
+namespace halftone {
+namespace {
+
+// Whether every site of the folded network is a value or weight of this one too.
+bool has_sites(const Graph& graph, const Placement& placement) {
+  std::set<std::string> values;
+  for (const Value& input : graph.inputs) values.insert(input.name);
+  for (const Node& node : graph.nodes) values.insert(node.outputs.begin(), node.outputs.end());
+  return std::ranges::all_of(placement.sites, [&](const Site& site) {
+    if (site.kind == SiteKind::kBias) return true;
+    return site.kind == SiteKind::kWeight ? graph.constant(site.name) != nullptr
+                                          : values.contains(site.name);
+  });
+}
+
+Model folded(Model model) {
+  fold_batch_norm(model.graph);
+  infer_shapes(model.graph);
+  return model;
+}
+
+// The codes of a weight under the factors that folding multiplies its channels by.
+QuantTensor multiplied(QuantTensor weight, const std::vector<float>& factors, int axis) {
+  const QuantParams before = weight.params;
+  weight.params.axis = axis;
+  weight.params.scales.assign(factors.size(), 1.0f);
+  weight.params.zero_points.assign(factors.size(), 0);
+  for (size_t c = 0; c < factors.size(); ++c) {
+    const float scale = before.scales[before.scales.size() == 1 ? 0 : c] * std::fabs(factors[c]);
+    if (scale > 0) weight.params.scales[c] = scale;
+  }
+  each_scale_run(weight.shape, weight.params, [&](size_t first, size_t count, size_t channel) {
+    const CodeRange range = weight.params.width_at(channel).range;
+    for (size_t i = first; i < first + count; ++i) {
+      int32_t& code = weight.codes[i];
+      if (factors[channel] == 0) code = 0;
+      if (factors[channel] < 0) code = std::clamp(-code, range.qmin, range.qmax);
+    }
+  });
+  return weight;
+}
+
+// Widens scales whose bias would not fit, and rounds what was there to them.
+void fit(QuantTensor& weight, const Tensor& bias, const QuantParams& input, int64_t products) {
+  QuantParams wider = weight.params;
+  fit_bias(wider, bias.to_vector<float>(), input, products);
+  if (wider == weight.params) return;
+  weight = quantize_tensor(dequantize_tensor(weight), wider, "a trained weight");
+}
+
+}  // namespace
+
+TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
+                                 const TrainingNetworkOptions& options, const Run& run)
+    : options_(options) {
+  Dequantized parts = start_of(source, options.quantize);
+  if (parts.quantization() != Quantization::kFloat)
+    throw Error(
+        "the model is partly quantized; give --requantize to train from its dequantized "
+        "values");
+  require_finite_weights(parts.model.graph);
+  const bool trains_network = Registry<QuantizerKind>::get(options.quantizer).recipe.trains_network;
+  if (options.per_tensor && options.rescales_depthwise && !trains_network) {
+    Graph& graph = parts.model.graph;
+    const auto some = evenly_spread(all_samples(data), options.calibration_samples);
+    const size_t layers =
+        rescale_depthwise(graph, clip_maxima(graph, data, some, options.quantize.skip_broken, run));
+    if (layers) run.info(text("rescaled the filters of ", layers, " depthwise layers"));
+  }
+  folded_ = parts.model;
+  const auto& profile = Registry<Profile>::get(options.quantize.target);
+  placement_ = settled_placement(parts, profile, options.quantize, specs_);
+  if (options.per_tensor)
+    for (const Site& site : placement_.sites)
+      if (site.kind == SiteKind::kWeight) specs_.at(site.name).per_channel = false;
+  present_ = specs_;
+  float_graph_ = folded_.graph;
+  if (!options.folds_batch_norm && !options.quantize.requantize) {
+    Graph kept = prepare_keeping_batch_norm(source).graph;
+    keeps_batch_norm_ = has_sites(kept, placement_);
+    if (keeps_batch_norm_) float_graph_ = std::move(kept);
+  }
+  make_gammas_positive(float_graph_, following_batch_norms(float_graph_));
+  start_quantizers(data, run);
+}
+
+QuantizerStart TrainingNetwork::weight_start(const std::string& site,
+                                             const QuantParams& grid) const {
+  const Graph graph = network_ ? network_->network().write_back() : float_graph_;
+  const bool is_min_max =
+      Registry<QuantizerKind>::get(options_.quantizer).recipe.ranges == QuantizerRanges::kMinMax;
+  const WeightScale below = is_min_max ? WeightScale::kMinMax : WeightScale::kMse;
+  return {.params = fitted(grid, graph.initializers.at(site), {.below = below}, site),
+          .clips_gradient = options_.clips_gradient,
+          .trains_elements = options_.trains_elements};
+}
+
+std::vector<RoundedBias> TrainingNetwork::rounded_biases() const {
+  if (!Registry<Profile>::get(options_.quantize.target).has_integer_bias) return {};
+  std::set<std::string> biased;  // weights, in the file
+  for (const Site& site : placement_.sites)
+    if (site.kind == SiteKind::kBias)
+      biased.insert(folded_.graph.nodes[static_cast<size_t>(site.node)].inputs[1]);
+  const auto norms = following_batch_norms(float_graph_);
+  std::vector<RoundedBias> result;
+  for (const Node& node : float_graph_.nodes) {
+    if (!is_weighted(node) || !biased.contains(node.input(1))) continue;
+    RoundedBias bias{node.input(2), node.inputs[1], node.inputs[0]};
+    if (const auto norm = norms.find(bias.weight); norm != norms.end()) bias.norm = norm->second;
+    if (bias.norm || !bias.bias.empty()) result.push_back(bias);
+  }
+  return result;
+}
+
+void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
+  const auto& kind = Registry<QuantizerKind>::get(options_.quantizer);
+  const bool is_min_max = kind.recipe.ranges == QuantizerRanges::kMinMax;
+  const auto& method = Registry<PtqMethod>::get(is_min_max ? "minmax" : "mse");
+  const auto& profile = Registry<Profile>::get(options_.quantize.target);
+  Dequantized parts;
+  parts.model = folded_;
+  if (network_) parts.model.graph = trained().model.graph;
+  const Graph& graph = parts.model.graph;
+
+  const std::shared_ptr<const Dataset> all(std::shared_ptr<void>(), &data);
+  const Subset some(all, evenly_spread(all_samples(data), options_.calibration_samples));
+  const LoadOptions how{.batch = batch_size_for(graph),
+                        .skip_broken = options_.quantize.skip_broken};
+  const Calibration calibration =
+      calibrate(Network(graph), placement_, method.observer, some, how, run);
+  const QuantizedSites sites = first_sites(parts, placement_, calibration, present_, profile,
+                                           method, options_.quantize.full_range, run.threads);
+
+  SiteQuantizers quantizers;
+  std::map<std::string, float> limits;
+  for (const Site& site : placement_.sites)
+    if (site.kind == SiteKind::kActivation && site.upper_limit) {
+      const float limit = largest_scale(*site.upper_limit, sites.activations.at(site.name).range);
+      const auto [found, is_new] = limits.emplace(site.shares_with, limit);
+      found->second = std::min(found->second, limit);
+    }
+  for (const Site& site : placement_.sites) {
+    if (site.kind == SiteKind::kWeight) {
+      const QuantizerStart start = weight_start(site.name, sites.weights.at(site.name).params);
+      const Tensor weight = float_graph_.initializers.at(site.name);
+      quantizers.weights[site.name] = kind.weight(
+          start, network_ ? network_->network().parameters().at(site.name) : to_torch(weight));
+    } else if (site.kind == SiteKind::kActivation) {
+      quantizers.owners[site.name] = site.shares_with;
+      if (quantizers.activations.contains(site.shares_with)) continue;
+      QuantizerStart start{.params = sites.activations.at(site.shares_with),
+                           .counts_batch = options_.counts_batch};
+      if (const auto limit = limits.find(site.shares_with); limit != limits.end())
+        start.scale_limit = limit->second;
+      quantizers.activations[site.shares_with] = kind.activation(start);
+    }
+  }
+  quantizers.biases = rounded_biases();
+  network_ = std::make_unique<TrainedNetwork>(
+      network_ ? network_->network().write_back() : float_graph_, std::move(quantizers));
+}
+
+void TrainingNetwork::lower_bits(int bits, const Dataset& data, const Run& run) {
+  present_ = specs_;
+  for (auto& [site, spec] : present_)
+    if (!spec.is_float()) spec.bits = std::max(spec.bits, bits);
+  start_quantizers(data, run);
+}
+
+TrainingNetwork::Trained TrainingNetwork::trained() const {
+  const Graph graph = network_->network().write_back();
+  const auto norms = following_batch_norms(graph);
+  Trained result;
+  result.model = folded_;
+  result.model.graph = graph;
+  if (keeps_batch_norm_) result.model = folded(result.model);
+  for (const Site& site : placement_.sites) {
+    if (site.kind == SiteKind::kActivation)
+      if (const auto found = network_->quantizers().activations.find(site.shares_with);
+          found != network_->quantizers().activations.end())
+        result.sites.activations[site.name] = found->second->params();
+    if (site.kind != SiteKind::kWeight) continue;
+    const at::Tensor& weight = network_->network().parameters().at(site.name);
+    QuantTensor codes = network_->quantizers().weights.at(site.name)->freeze(weight);
+    if (const auto norm = norms.find(site.name); keeps_batch_norm_ && norm != norms.end())
+      codes = multiplied(std::move(codes), folding_factors(graph, norm->second), site.axis);
+    result.sites.weights.emplace(site.name, std::move(codes));
+  }
+  for (const Site& site : placement_.sites) {
+    if (site.kind != SiteKind::kWeight) continue;
+    const Node& node = result.model.graph.nodes[static_cast<size_t>(site.node)];
+    const Tensor* bias = result.model.graph.constant(node.input(2));
+    const auto input = result.sites.activations.find(node.inputs[0]);
+    if (bias && input != result.sites.activations.end())
+      fit(result.sites.weights.at(site.name), *bias, input->second,
+          products_of(result.model.graph.initializers.at(site.name), site.axis));
+  }
+  return result;
+}
+
+Model TrainingNetwork::exported() const {
+  const Trained last = trained();
+  const auto& profile = Registry<Profile>::get(options_.quantize.target);
+  return write_qdq(last.model, placement_, last.sites, profile,
+                   {.float_weights = options_.quantize.float_weights});
+}
+
+}  // namespace halftone

@@ -1,0 +1,77 @@
+// From a model to what is trained, and back to a model.
+//
+//   TrainingNetwork training(model, data, options, run);
+//   ... train training.network() ...
+//   Model quantized = training.exported();
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "halftone/base/run.h"
+#include "halftone/data/dataset.h"
+#include "halftone/export/placement.h"
+#include "halftone/export/qdq.h"
+#include "halftone/graph/graph.h"
+#include "halftone/ptq/quantize.h"
+#include "halftone/qat/trained_network.h"
+
+namespace halftone {
+
+struct TrainingNetworkOptions {
+  QuantizeOptions quantize = {};  // bits, plan, fixes, target, requantize, skip_broken
+  std::string quantizer = "lsq";
+  bool folds_batch_norm = false;
+  bool rescales_depthwise = true;    // with per_tensor, where weights are not trained
+  bool per_tensor = false;           // one scale a weight, not one a channel
+  size_t calibration_samples = 256;  // of the data, for the first ranges
+  bool counts_batch = false;         // see QuantizerStart
+  bool clips_gradient = true;
+  bool trains_elements = false;
+};
+
+class TrainingNetwork {
+ public:
+  // Calibrates on samples spread over `data`. Sites have their final bits, or `least_bits` where
+  // that is more.
+  TrainingNetwork(const Model& source, const Dataset& data, const TrainingNetworkOptions& options,
+                  const Run& run);
+
+  TrainedNetwork& network() { return *network_; }
+  const TrainedNetwork& network() const { return *network_; }
+  const Placement& placement() const { return placement_; }
+  // The float network as it came, of the same graph as network(): the partner of guides.
+  const Graph& float_graph() const { return float_graph_; }
+  // The same with BatchNormalization folded: what the report compares with.
+  const Graph& folded_graph() const { return folded_.graph; }
+
+  // Every site to max(bits, its own): quantizers start anew, from the weights as they are.
+  void lower_bits(int bits, const Dataset& data, const Run& run);
+
+  // The trained weights, BatchNormalization folded, and codes and scales of all sites.
+  struct Trained {
+    Model model;  // float
+    QuantizedSites sites;
+  };
+  Trained trained() const;
+  // With Q and DQ, not packed.
+  Model exported() const;
+
+ private:
+  void start_quantizers(const Dataset& data, const Run& run);
+  std::vector<RoundedBias> rounded_biases() const;
+  QuantizerStart weight_start(const std::string& site, const QuantParams& grid) const;
+
+  TrainingNetworkOptions options_;
+  Model folded_;       // float, as it came: what placement_ was made for
+  Graph float_graph_;  // BatchNormalization kept, or folded
+  bool keeps_batch_norm_ = false;
+  Placement placement_;
+  std::map<std::string, QuantSpec> specs_;
+  std::map<std::string, QuantSpec> present_;  // with more bits for now
+  std::unique_ptr<TrainedNetwork> network_;
+};
+
+}  // namespace halftone

@@ -1,0 +1,117 @@
+#include "halftone/qat/training_network.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "halftone/graph/passes/passes.h"
+#include "halftone/graph/passes/sum_codes.h"
+#include "halftone/nn/network_inputs.h"
+#include "halftone/qat/batch_norm.h"
+#include "tests/message_of.h"
+#include "tests/training_model.h"
+
+namespace halftone {
+namespace {
+
+TensorMap all_images(const Network& network, const Dataset& data) {
+  return network_inputs(network, load_batch(data, all_samples(data), {.batch = data.size()}));
+}
+
+TrainingNetworkOptions options_of(int weights, int activations, const std::string& quantizer) {
+  TrainingNetworkOptions options{.quantizer = quantizer};
+  options.quantize.weights = weights;
+  options.quantize.activations = activations;
+  return options;
+}
+
+at::Tensor written_outputs(const Model& model, const TensorMap& inputs) {
+  Graph graph = model.graph;
+  dequantize_constants(graph);
+  return Network(graph).run(inputs).at("logits");
+}
+
+TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
+  const StripedImages data;
+  for (const auto& [name, kind] : Registry<QuantizerKind>::all())
+    for (bool folds : {false, true})
+      for (int bits : {2, 4, 8}) {
+        SCOPED_TRACE(text(name, folds ? ", folded, " : ", kept, ", bits, " bits"));
+        auto options = options_of(bits, bits, name);
+        options.folds_batch_norm = folds;
+        const TrainingNetwork training(training_model(), data, options, {});
+        const TensorMap inputs = all_images(training.network().network(), data);
+        const at::NoGradGuard no_gradient;
+        const at::Tensor ours = training.network().run(inputs).at("logits");
+        const at::Tensor written = written_outputs(training.exported(), inputs);
+        const double reach = (ours.max() - ours.min()).item<double>();
+        // Folding rounds biases to integers and multiplies scales in float32: a code on an edge may
+        // fall to the other side now and then.
+        EXPECT_LT((ours - written).abs().mean().item<double>(), 0.01 * reach);
+        EXPECT_GE((ours.argmax(1) == written.argmax(1)).sum().item<int64_t>(), 94);
+      }
+}
+
+TEST(TrainingNetwork, GammasBecomePositiveAndTheFunctionStays) {
+  const StripedImages data;
+  Graph graph = training_model().graph;
+  const Network before(graph);
+  const auto norms = following_batch_norms(graph);
+  ASSERT_EQ(norms.size(), 3u);
+  make_gammas_positive(graph, norms);
+  for (const auto& [weight, norm] : norms)
+    for (float gamma : graph.initializers.at(norm.gamma).to_vector<float>()) EXPECT_GE(gamma, 0);
+  const TensorMap inputs = all_images(before, data);
+  EXPECT_TRUE(at::allclose(before.run(inputs).at("logits"), Network(graph).run(inputs).at("logits"),
+                           1e-4, 1e-4));
+}
+
+TEST(TrainingNetwork, KeepsBatchNormAndSaysWhichWeightsItFollows) {
+  const StripedImages data;
+  const TrainingNetwork kept(training_model(), data, options_of(4, 4, "lsq"), {});
+  EXPECT_FALSE(kept.network().network().running_statistics().empty());
+  auto options = options_of(4, 4, "lsq");
+  options.folds_batch_norm = true;
+  const TrainingNetwork folded(training_model(), data, options, {});
+  EXPECT_TRUE(folded.network().network().running_statistics().empty());
+}
+
+TEST(TrainingNetwork, LowersBitsInStages) {
+  const StripedImages data;
+  TrainingNetwork training(training_model(), data, options_of(2, 2, "lsq"), {});
+  auto bits = [&] { return training.network().quantizers().weights.at("a.weight")->params().bits; };
+  EXPECT_EQ(bits(), 2);
+  training.lower_bits(4, data, {});
+  EXPECT_EQ(bits(), 4);
+  EXPECT_EQ(training.network().quantizers().weights.at("stem.weight")->params().bits, 8);
+  training.lower_bits(1, data, {});
+  EXPECT_EQ(bits(), 2);
+}
+
+TEST(BatchNorm, ReestimationTakesTheBatchAndStaysThere) {
+  const StripedImages data;
+  const TrainingNetwork training(training_model(), data, options_of(8, 8, "lsq"), {});
+  const TrainedNetwork& network = training.network();
+  const TensorMap batch = all_images(network.network(), data);
+  const at::Tensor weights = network.network().parameters().at("a.weight").clone();
+  reestimate_batch_norm(network, {batch});
+  const TensorMap out = network.run(batch, {.capture = {"stem.out"}});
+  const at::Tensor wanted = out.at("stem.out").mean({0, 2, 3});
+  const at::Tensor mean = network.network().parameters().at("bn1.mean");
+  EXPECT_TRUE(at::allclose(mean, wanted, 1e-4, 1e-5));
+  const at::Tensor once = mean.clone();
+  reestimate_batch_norm(network, {batch, batch});
+  EXPECT_TRUE(at::equal(mean, once));
+  EXPECT_TRUE(at::equal(network.network().parameters().at("a.weight"), weights));
+}
+
+TEST(TrainingNetwork, RefusesQuantizedModels) {
+  const StripedImages data;
+  const TrainingNetwork training(training_model(), data, options_of(8, 8, "lsq"), {});
+  const Model quantized = training.exported();
+  const auto message =
+      message_of([&] { TrainingNetwork(quantized, data, options_of(4, 4, "lsq"), {}); });
+  EXPECT_NE(message.find("--requantize"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace halftone
