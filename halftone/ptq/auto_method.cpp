@@ -4,9 +4,10 @@
 namespace halftone {
 namespace {
 
-HALFTONE_REGISTER(PtqMethod, "auto",
-                  "From cheap to dear until --max-drop is met: corrected, then qdrop; keeps the best",
-                  {}, {}, {}, {}, {}, {}, {"corrected", "qdrop"});
+HALFTONE_REGISTER(
+    PtqMethod, "auto",
+    "From cheap to dear until --max-drop is met: corrected, then qdrop; keeps the best", {}, {}, {},
+    {}, {}, {}, {"corrected", "qdrop"});
 
 }  // namespace
 }  // namespace halftone

@@ -1,0 +1,142 @@
+#include "halftone/cli/results_train.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "halftone/base/units.h"
+#include "halftone/cli/culprits_train.h"
+#include "halftone/cli/inputs.h"
+#include "halftone/cli/session.h"
+
+namespace halftone::cli {
+namespace {
+
+// What was learned, unit by unit, and which of it did not come to an end.
+void print_units(const QuantizeReport& report) {
+  if (report.units.empty()) return;
+  constexpr double kConverged = 0.99;
+  Table table({"learned", "loss before", "after", "converged"});
+  size_t open = 0;
+  for (const UnitReport& unit : report.units) {
+    table.add({unit.name, scientific(unit.loss_before), scientific(unit.loss_after),
+               fixed(100 * unit.converged_share, 1) + " %",
+               unit.is_improved ? "" : "no better: kept as it was"});
+    open += unit.converged_share < kConverged;
+  }
+  std::cout << table.text();
+  if (open)
+    std::cout << open << " of " << report.units.size()
+              << " units have less than 99 % of their rounding at 0 or 1: more --iterations or a "
+              << "higher --rounding-weight may gain more\n";
+}
+
+std::string targets_help() {
+  std::string help = "What the file is for:";
+  for (const auto& [name, profile] : Registry<Profile>::all())
+    help += "\n" + name + ": " + profile.summary;
+  return help;
+}
+
+}  // namespace
+
+void add_site_options(CLI::App& app, QuantizeOptions& options, std::string& plan) {
+  app.add_option("--target", options.target, targets_help())->capture_default_str();
+  app.add_option("--plan", plan, "JSON with bits for single sites")->type_name("FILE");
+  app.add_option("--fix", options.fixes,
+                 "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")
+      ->type_name("SITE=BITS");
+  app.add_flag("--full-range", options.full_range,
+               "8-bit weights within [-127, 127] instead of [-64, 64]");
+  app.add_flag("--float-weights", options.float_weights,
+               "Keep the weights of operators that stay in float as float32");
+}
+
+void read_plan(const std::string& path, QuantizeOptions& options) {
+  if (path.empty()) return;
+  options.plan_text = read_text(path);
+  options.plan_source = path;
+  options.plan = parse_plan(options.plan_text, path);
+}
+
+void require_writable(const std::string& output, const std::string& model) {
+  std::error_code none;
+  if (std::filesystem::equivalent(output, model, none))
+    throw UsageError("-o '", output,
+                     "' is the model itself: give another name, so that nothing is lost");
+  const auto folder = std::filesystem::absolute(output).parent_path();
+  if (!std::filesystem::is_directory(folder))
+    throw Error("cannot write '", output, "': the folder '", folder.string(), "' does not exist");
+}
+
+uint64_t file_bytes(const std::string& path) { return std::filesystem::file_size(path); }
+
+void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
+  if (report.top1_before) facts["top1_before"] = *report.top1_before;
+  if (report.top1_after) facts["top1_after"] = *report.top1_after;
+  if (report.top1_after) facts["top1_drop_error"] = report.drop_error;
+  facts["sqnr_db"] = report.sqnr_db;
+  facts["method"] = report.method;
+  facts["calibration_samples"] = report.calibration_samples;
+  facts["compared_samples"] = report.compared_samples;
+  auto& sites = facts["sites"] = nlohmann::ordered_json::array();
+  for (const SiteReport& site : report.sites) {
+    sites.push_back({{"site", site.site},
+                     {"kind", to_string(site.kind)},
+                     {"bits", site.bits},
+                     {"sqnr_db", site.sqnr_db}});
+    if (!site.channel_bits.empty()) sites.back()["channel_bits"] = site.channel_bits;
+  }
+  if (!report.units.empty()) {
+    auto& units = facts["units"] = nlohmann::ordered_json::array();
+    for (const UnitReport& unit : report.units)
+      units.push_back({{"unit", unit.name},
+                       {"loss_before", unit.loss_before},
+                       {"loss_after", unit.loss_after},
+                       {"converged", unit.converged_share},
+                       {"improved", unit.is_improved}});
+  }
+  if (!report.rungs.empty()) {
+    auto& rungs = facts["rungs"] = nlohmann::ordered_json::array();
+    for (const RungReport& rung : report.rungs) {
+      rungs.push_back({{"method", rung.method}, {"sqnr_db", rung.sqnr_db}, {"met", rung.is_met}});
+      if (rung.top1_after) rungs.back()["top1_after"] = *rung.top1_after;
+    }
+  }
+  if (!report.culprits.empty()) facts["culprits"] = culprits_json(report.culprits);
+  auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
+  for (const FloatOperator& op : report.float_operators)
+    floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
+}
+
+void print_report(const QuantizeReport& report, uint64_t before, uint64_t after, double seconds) {
+  Table table({"", "before", "after", ""});
+  table.add({"size", format_bytes(before), format_bytes(after),
+             text("x", fixed(static_cast<double>(after) / static_cast<double>(before), 2))});
+  if (report.top1_before)
+    table.add({"top-1 %", fixed(*report.top1_before, 2), fixed(*report.top1_after, 2),
+               text("on ", report.compared_samples,
+                    report.is_validated ? " validation samples" : " of the calibration samples",
+                    "; the drop is uncertain by ", fixed(report.drop_error, 2))});
+  table.add({"SQNR dB", "", fixed(report.sqnr_db, 1),
+             text("of the output, on ", report.compared_samples, " samples")});
+  std::cout << table.text();
+
+  std::vector<const SiteReport*> worst;
+  for (const SiteReport& site : report.sites)
+    if (site.kind == SiteKind::kActivation) worst.push_back(&site);
+  std::ranges::stable_sort(worst, {}, &SiteReport::sqnr_db);
+  worst.resize(std::min<size_t>(worst.size(), 3));
+  Table layers({"lost most", "bits", "SQNR dB"});
+  for (const SiteReport* site : worst)
+    layers.add({site->site, std::to_string(site->bits), fixed(site->sqnr_db, 1)});
+  std::cout << layers.text();
+  print_units(report);
+  if (!report.culprits.empty()) print_culprits(report.culprits);
+  std::cout << "stays in float: " << report.float_operators.size() << " operators\n";
+  for (const FloatOperator& op : report.float_operators)
+    std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
+  std::cout << "took " << format_seconds(seconds) << "\n";
+}
+
+}  // namespace halftone::cli

@@ -1,0 +1,263 @@
+#include "halftone/qat/train.h"
+
+#include <iostream>
+#include <sstream>
+
+#include "halftone/base/units.h"
+#include "halftone/cli/inputs.h"
+#include "halftone/cli/results_train.h"
+#include "halftone/cli/verb.h"
+#include "halftone/onnx/reader.h"
+#include "halftone/onnx/writer.h"
+#include "halftone/qat/optimizer.h"
+#include "halftone/qat/schedule.h"
+
+namespace halftone::cli {
+namespace {
+
+struct Options {
+  std::string model, output, plan, validation, augment, lowering;
+  TrainOptions train;
+};
+
+std::vector<int> parse_bits(const std::string& list) {
+  std::vector<int> bits;
+  std::istringstream stream(list);
+  for (std::string word; std::getline(stream, word, ',');) {
+    const bool is_number = !word.empty() && word.find_first_not_of("0123456789") == word.npos;
+    if (!is_number || word.size() > 2 || std::stoi(word) < 2 || std::stoi(word) > 8)
+      throw UsageError("--lower-bits ", list, ": bits from 2 to 8 joined by commas, as 4,3");
+    bits.push_back(std::stoi(word));
+  }
+  return bits;
+}
+
+void fill_training(const TrainResult& result, nlohmann::ordered_json& facts) {
+  facts["quantizer"] = result.quantizer;
+  facts["guide"] = result.guide;
+  facts["best_epoch"] = result.best_epoch;
+  auto& epochs = facts["epochs"] = nlohmann::ordered_json::array();
+  for (const EpochReport& epoch : result.epochs) {
+    epochs.push_back({{"epoch", epoch.epoch},
+                      {"loss", epoch.loss},
+                      {"images_per_second", epoch.images_per_second},
+                      {"learning_rate", epoch.learning_rate}});
+    if (epoch.train_top1) epochs.back()["train_top1"] = *epoch.train_top1;
+    if (epoch.validation_top1) epochs.back()["validation_top1"] = *epoch.validation_top1;
+  }
+}
+
+void print_training(const TrainResult& result) {
+  Table table({"epoch", "loss", "top-1 % of batches", "of validation", "images/s"});
+  auto percent = [](const std::optional<double>& value) { return value ? fixed(*value, 2) : ""; };
+  for (const EpochReport& epoch : result.epochs)
+    table.add({std::to_string(epoch.epoch), fixed(epoch.loss, 4), percent(epoch.train_top1),
+               percent(epoch.validation_top1), fixed(epoch.images_per_second, 0)});
+  std::cout << table.text() << "the weights are those of epoch " << result.best_epoch << "\n";
+}
+
+void run_train(Options options, const DataOptions& data_options, Session& session) {
+  session.begin(options.model);
+  TrainOptions& train_options = options.train;
+  QuantizeOptions& quantize = train_options.network.quantize;
+  require_writable(options.output, options.model);
+  train_options.lowering = parse_bits(options.lowering);
+  if (!options.augment.empty()) train_options.augmentation = parse_augmentation(options.augment);
+  const Model model = read_model(options.model);
+  read_plan(options.plan, quantize);
+  const auto data = data_options.open(model, session.run().seed);
+  quantize.skip_broken = data_options.skips_broken();
+  const auto validation =
+      options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
+  train_options.validation = validation.get();
+  TrainResult result = train(model, *data, train_options, session.run());
+  if (const auto preprocess = data_options.preprocess(model))
+    result.model.set_metadata(kPreprocessKey, preprocess->to_json());
+  result.model.set_metadata("halftone.version", HALFTONE_VERSION);
+  const uint64_t before = file_bytes(options.model);
+  const uint64_t after = write_model(result.model, options.output);
+
+  auto& facts = session.facts();
+  facts["bytes_before"] = before;
+  facts["bytes_after"] = after;
+  fill_facts(result.report, facts);
+  fill_training(result, facts);
+  std::cout << options.output << " (" << result.quantizer << ", guide " << result.guide << ", "
+            << quantize.target << ", trained on " << data->size() << " samples)\n";
+  print_training(result);
+  print_report(result.report, before, after, session.seconds());
+  session.finish();
+}
+
+template <typename Kind>
+std::string help_of(const std::string& title) {
+  std::string help = title;
+  for (const auto& [name, entry] : Registry<Kind>::all())
+    help += "\n" + name + ": " + entry.summary;
+  return help;
+}
+
+void add_optimizer_options(CLI::App& app, TrainOptions& t) {
+  const std::string group = "Optimization (left out: what suits the quantizer)";
+  app.add_option("--epochs", t.epochs, "Passes over the data")->capture_default_str();
+  app.add_option("--batch", t.batch, "Samples a step")->capture_default_str();
+  app.add_option("--optimizer", t.optimizer, "sgd (Nesterov), adam, adamw")->group(group);
+  app.add_option("--learning-rate", t.learning_rate, "0.01 for sgd, 0.001 for the others")
+      ->group(group);
+  app.add_option("--momentum", t.momentum, "Of sgd")->capture_default_str()->group(group);
+  app.add_option("--weight-decay", t.weight_decay,
+                 "Of weights alone; default 0.0001, 0.00003 at 2 bits and less")
+      ->group(group);
+  app.add_option("--schedule", t.schedule, help_of<Schedule>("Of the learning rate:"))
+      ->group(group)
+      ->type_name("NAME");
+  app.add_option("--warmup", t.warmup, "Share of the steps in which the rate rises from 0")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--clip-gradients", t.clip_gradients, "Most norm of all gradients; 0: not clipped")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--ema", t.ema, "Average the weights: what stays at each step, as 0.999; 0: off")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--label-smoothing", t.label_smoothing, "Share of the other classes")
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_guide_options(CLI::App& app, TrainOptions& t) {
+  const std::string group = "Guides";
+  GuideOptions& g = t.guiding;
+  app.add_option("--guide", t.guide, help_of<GuideKind>("What the float network adds:"))
+      ->type_name("NAME");
+  app.add_option("--label-weight", t.label_weight, "Of the labels' cross-entropy")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--distill-weight", g.distillation_weight, "Of the float network's probabilities")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--temperature", g.temperature, "Of both softmaxes")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--feature-weight", g.feature_weight, "Guide features: of the features")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--blocks", g.blocks,
+                 "Where networks are cut: stage (where the size falls) or residual (every block)")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--mix", g.mix,
+                 "Block replacement: prefix (quantized up to a cut), single (one part), suffix")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--mix-weight", g.mixed_weight, "Of all mixed networks together")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--mix-label-weight", g.mixed_label_weight, "Of their cross-entropy")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--mix-teacher-weight", g.mixed_teacher_weight,
+                 "Of distilling them into the quantized network")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--mix-samples", g.mix_samples, "Mixed networks drawn a step; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--mix-every", g.mix_every, "Steps between steps with mixed networks")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(group);
+  app.add_flag("--mix-fade", g.fades, "Their weight falls to 0 over the last quarter")
+      ->group(group);
+}
+
+void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering) {
+  const std::string group = "Quantizers";
+  app.add_option("--quantizer", t.network.quantizer,
+                 help_of<QuantizerKind>("What stands at the sites:"))
+      ->capture_default_str()
+      ->type_name("NAME");
+  app.add_option("--lower-bits", lowering,
+                 "Train with more bits first, as 4,3: equal parts of the training, then the sites' "
+                 "own bits")
+      ->type_name("BITS,...")
+      ->group(group);
+  app.add_flag("--per-tensor", t.network.per_tensor,
+               "One scale for a weight instead of one for each output channel")
+      ->group(group);
+  app.add_flag("--no-rescale{false}", t.network.rescales_depthwise,
+               "fat --per-tensor: leave depthwise filters of uneven ranges as they are")
+      ->group(group);
+  app.add_flag("--pointwise", t.network.trains_elements,
+               "fat: also a factor from 0.75 to 1.25 for every weight")
+      ->group(group);
+  app.add_option("--batch-norm", t.batch_norm,
+                 "keep: train with it and fold it at the end; fold: fold it at first")
+      ->type_name("keep|fold")
+      ->group(group);
+  app.add_option("--freeze-batch-norm", t.frozen_batch_norm,
+                 "Share of the steps, at the end, with running statistics")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--reestimate", t.reestimation_batches,
+                 "Batches from which statistics are taken anew after training; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--dampen", t.oscillation.dampening,
+                 "Pull weights to their codes, so strongly at the end (0.1)")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--freeze-oscillating", t.oscillation.freezing,
+                 "Freeze weights that flip more often than this at the end (0.01)")
+      ->capture_default_str()
+      ->group(group);
+}
+
+std::function<void()> train_verb(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  TrainOptions& t = options->train;
+  QuantizeOptions& q = t.network.quantize;
+  add_model_option(app, options->model);
+  app.add_option("-o,--output", options->output, "The trained and quantized model")
+      ->required()
+      ->type_name("OUT");
+  auto data = std::make_shared<DataOptions>(app, std::nullopt);
+  app.add_option("--weights", q.weights,
+                 "Bits of weights, 1 to 8, or 32: trained in float. Below 8 the first and the last "
+                 "layer keep 8; --fix overrules")
+      ->capture_default_str();
+  app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float")
+      ->capture_default_str();
+  add_quantizer_options(app, t, options->lowering);
+  add_guide_options(app, t);
+  add_optimizer_options(app, t);
+  app.add_option("--augment", options->augment,
+                 "crop, flip, resized-crop, mixup joined by commas, or none; default: crop,flip "
+                 "where labels are learned, else none")
+      ->type_name("WORDS");
+  app.add_option("--validate", options->validation,
+                 "Labelled data by which the best epoch is kept and the figures are taken")
+      ->type_name("PATH");
+  app.add_option("--metrics", t.metrics, "Loss, accuracy, rate as they come: .csv, else JSON lines")
+      ->type_name("FILE");
+  add_site_options(app, q, options->plan);
+  app.add_flag("--requantize", q.requantize,
+               "Dequantize a model that is quantized already, then train it");
+  auto session = std::make_shared<Session>(app, LongJob{});
+  set_example(
+      app,
+      "halftone train resnet20.onnx -o resnet20-w2a2.onnx --data cifar10/train --preprocess "
+      "cifar10 --weights 2 --activations 2 --guide distill --epochs 10 --checkpoint kept");
+  return [=] { run_train(*options, *data, *session); };
+}
+
+HALFTONE_REGISTER(Verb, "train",
+                  "Trains a model with quantization in the loop, for 4 bits and below", train_verb);
+
+}  // namespace
+}  // namespace halftone::cli
