@@ -75,6 +75,10 @@ double TrainingOptimizer::clip_gradients(double most) {
 
 void TrainingOptimizer::forget() { optimizer_->state().clear(); }
 
+void TrainingOptimizer::forget(const std::vector<at::Tensor>& tensors) {
+  for (const at::Tensor& tensor : tensors) optimizer_->state().erase(tensor.unsafeGetTensorImpl());
+}
+
 std::string TrainingOptimizer::state() const {
   torch::serialize::OutputArchive archive;
   optimizer_->save(archive);

@@ -32,7 +32,8 @@ class TrainingOptimizer {
   void step(double rate_factor);
   // Scales gradients so that their norm over everything is at most `most`. Returns the norm.
   double clip_gradients(double most);
-  void forget();  // moments start anew
+  void forget();  // all moments start anew
+  void forget(const std::vector<at::Tensor>& tensors);
 
   std::string state() const;  // for a checkpoint
   void restore(const std::string& state);

@@ -110,7 +110,7 @@ at::Tensor OscillationHook::loss(const TrainingStep& step) {
   return total.defined() ? total * lambda : total;
 }
 
-void OscillationHook::after_step(const TrainingStep& step) {
+std::vector<at::Tensor> OscillationHook::after_step(const TrainingStep& step) {
   const at::NoGradGuard no_gradient;
   const double most = threshold(step);
   for (auto& [site, tracker] : trackers_) {
@@ -123,6 +123,7 @@ void OscillationHook::after_step(const TrainingStep& step) {
     weight.copy_(at::where(tracker.is_frozen() > 0,
                            tracker.frozen_codes() * scales_along(params, weight), weight));
   }
+  return {};
 }
 
 TensorMap OscillationHook::state() const {

@@ -47,7 +47,7 @@ class OscillationHook : public StepHook {
  public:
   OscillationHook(TrainedNetwork& network, const OscillationOptions& options);
   at::Tensor loss(const TrainingStep& step) override;
-  void after_step(const TrainingStep& step) override;
+  std::vector<at::Tensor> after_step(const TrainingStep& step) override;
   TensorMap state() const override;
   void restore(const TensorMap& state) override;
 

@@ -5,6 +5,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "halftone/nn/network.h"
 
@@ -19,14 +23,22 @@ struct TrainingStep {
 class StepHook {
  public:
   virtual ~StepHook() = default;
+  // What every quantizer gave in the forward pass, in training alone; see QuantizedRun::watch.
+  virtual void watch(bool /*is_weight*/, const std::string& /*site*/, const at::Tensor& /*value*/,
+                     const at::Tensor& /*quantized*/) {}
   // Added to the loss; undefined: nothing.
   virtual at::Tensor loss(const TrainingStep&) { return {}; }
   // Gradients are there, the optimizer's step is not done.
   virtual void after_backward(const TrainingStep&) {}
-  virtual void after_step(const TrainingStep&) {}
+  // Returns tensors that began anew, whose moments the optimizer is to forget.
+  virtual std::vector<at::Tensor> after_step(const TrainingStep&) { return {}; }
   // What a checkpoint keeps, by name; restore() takes it back.
   virtual TensorMap state() const { return {}; }
   virtual void restore(const TensorMap&) {}
 };
+
+class TrainingNetwork;
+// Made when the quantizers begin, and again with every stage of bits.
+using MakeStepHook = std::function<std::unique_ptr<StepHook>(TrainingNetwork&)>;
 
 }  // namespace halftone

@@ -77,7 +77,8 @@ std::string described(const TrainPlan& plan) {
               " ", g.mix_samples, " ", g.mix_every, " ", g.fades, " augment ", a.crops, a.flips,
               a.crops_resized, " ", a.padding, " ", a.mixup, " lowering ", lowering, " norm ",
               o.frozen_batch_norm, " ", o.reestimation_batches, " oscillation ",
-              o.oscillation.dampening, " ", o.oscillation.freezing, " ", o.oscillation.momentum);
+              o.oscillation.dampening, " ", o.oscillation.freezing, " ", o.oscillation.momentum,
+              " ", o.hooks_described);
 }
 
 std::map<std::string, std::string> facts_of(const Model& model, const Dataset& data,

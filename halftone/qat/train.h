@@ -43,9 +43,11 @@ struct TrainOptions {
   double frozen_batch_norm = 0.1;  // share of the steps, at the end, with running statistics
   int reestimation_batches = 50;   // of BatchNormalization after training; 0: not done
   OscillationOptions oscillation = {};
-  double seconds_between_saves = 10;    // of a checkpoint; the result does not depend on it
-  std::string metrics = "";             // file: .csv, else JSON lines
-  const Dataset* validation = nullptr;  // keeps the best epoch by it; not owned
+  std::vector<MakeStepHook> hooks = {};  // more of them
+  std::string hooks_described = "";      // for a checkpoint: what they depend on
+  double seconds_between_saves = 10;     // of a checkpoint; the result does not depend on it
+  std::string metrics = "";              // file: .csv, else JSON lines
+  const Dataset* validation = nullptr;   // keeps the best epoch by it; not owned
 };
 
 struct EpochReport {

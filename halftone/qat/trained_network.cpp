@@ -11,10 +11,13 @@ std::string state_name(bool is_weight, const std::string& site, const std::strin
 TrainedNetwork::TrainedNetwork(const Graph& graph, SiteQuantizers quantizers)
     : network_(graph), quantizers_(std::move(quantizers)) {}
 
-TensorMap TrainedNetwork::quantized_weights(bool training) const {
+TensorMap TrainedNetwork::quantized_weights(const QuantizedRun& how) const {
   TensorMap weights;
-  for (const auto& [site, quantizer] : quantizers_.weights)
-    weights[site] = quantizer->forward(network_.parameters().at(site), training);
+  for (const auto& [site, quantizer] : quantizers_.weights) {
+    const at::Tensor& own = network_.parameters().at(site);
+    const at::Tensor& given = weights[site] = quantizer->forward(own, how.training);
+    if (how.watch) how.watch(true, site, own, given);
+  }
   return weights;
 }
 
@@ -44,21 +47,23 @@ void TrainedNetwork::round_biases(TensorMap& values) const {
 }
 
 at::Tensor TrainedNetwork::quantized(const std::string& name, const at::Tensor& value,
-                                     bool training) const {
+                                     const QuantizedRun& how) const {
   const auto owner = quantizers_.owners.find(name);
   if (owner == quantizers_.owners.end()) return {};
   const auto found = quantizers_.activations.find(owner->second);
-  return found == quantizers_.activations.end() ? at::Tensor()
-                                                : found->second->forward(value, training);
+  if (found == quantizers_.activations.end()) return {};
+  at::Tensor given = found->second->forward(value, how.training);
+  if (how.watch) how.watch(false, owner->second, value, given);
+  return given;
 }
 
 TensorMap TrainedNetwork::run(const TensorMap& inputs, const QuantizedRun& how) const {
   NetworkRun run{.training = how.batch_statistics, .capture = how.capture, .observe = how.observe};
   if (how.quantizes) {
-    run.initializers = quantized_weights(how.training);
+    run.initializers = quantized_weights(how);
     if (!how.batch_statistics) round_biases(run.initializers);
     run.replace = [&](const std::string& name, const at::Tensor& value) {
-      return quantized(name, value, how.training);
+      return quantized(name, value, how);
     };
   }
   return network_.run(inputs, run);
@@ -85,7 +90,7 @@ TensorMap TrainedNetwork::run_part(const Network& part, const TensorMap& inputs,
   NetworkRun run{.training = training, .initializers = part_values(part, training)};
   // What enters is quantized already, or float on purpose.
   run.replace = [&](const std::string& name, const at::Tensor& value) {
-    return inputs.contains(name) ? at::Tensor() : quantized(name, value, training);
+    return inputs.contains(name) ? at::Tensor() : quantized(name, value, {.training = training});
   };
   return part.run(inputs, run);
 }
@@ -93,7 +98,7 @@ TensorMap TrainedNetwork::run_part(const Network& part, const TensorMap& inputs,
 TensorMap TrainedNetwork::run_statistics(const Network& like, const TensorMap& inputs) const {
   NetworkRun run{.training = true, .initializers = part_values(like, false)};
   run.replace = [&](const std::string& name, const at::Tensor& value) {
-    return quantized(name, value, false);
+    return quantized(name, value, {});
   };
   like.run(inputs, run);
   TensorMap statistics;

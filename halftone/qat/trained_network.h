@@ -46,6 +46,11 @@ struct QuantizedRun {
   bool quantizes = true;  // false: the same weights in float
   // Called with the name and value of everything computed, before quantization.
   std::function<void(const std::string&, const at::Tensor&)> observe = {};
+  // Called with what every quantizer gave: what it stands at (a weight, or the site that owns an
+  // activation's quantizer), the value before and after.
+  std::function<void(bool is_weight, const std::string& site, const at::Tensor& value,
+                     const at::Tensor& quantized)>
+      watch = {};
 };
 
 class TrainedNetwork {
@@ -75,10 +80,11 @@ class TrainedNetwork {
   void restore(const TensorMap& state) const;
 
  private:
-  TensorMap quantized_weights(bool training) const;
+  TensorMap quantized_weights(const QuantizedRun& how) const;
   void round_biases(TensorMap& values) const;
   TensorMap part_values(const Network& part, bool training) const;
-  at::Tensor quantized(const std::string& name, const at::Tensor& value, bool training) const;
+  at::Tensor quantized(const std::string& name, const at::Tensor& value,
+                       const QuantizedRun& how) const;
 
   Network network_;
   SiteQuantizers quantizers_;

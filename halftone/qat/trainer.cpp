@@ -139,6 +139,7 @@ void Trainer::begin_stage(size_t stage) {
   if (plan_.options.oscillation.is_on())
     hooks_.push_back(
         std::make_unique<OscillationHook>(training_.network(), plan_.options.oscillation));
+  for (const MakeStepHook& make : plan_.options.hooks) hooks_.push_back(make(training_));
   if (plan_.options.ema > 0) average_ = copied(training_.network().state());
 }
 
@@ -266,6 +267,11 @@ void Trainer::step(const Batch& batch, int epoch) {
   const at::Tensor labels = labels_of(batch);
   QuantizedRun run{.training = true, .batch_statistics = trains_statistics()};
   if (guide_) run.capture = guide_->captures();
+  if (!hooks_.empty())
+    run.watch = [&](bool is_weight, const std::string& site, const at::Tensor& value,
+                    const at::Tensor& quantized) {
+      for (const auto& hook : hooks_) hook->watch(is_weight, site, value, quantized);
+    };
   const TensorMap outputs = network.run(inputs, run);
   const at::Tensor loss = loss_of(inputs, outputs, labels, others, share);
   const double value = loss.item<double>();
@@ -285,7 +291,7 @@ void Trainer::step(const Batch& batch, int epoch) {
   optimizer_->step(factor);
   for (const auto& [site, quantizer] : network.quantizers().weights) quantizer->project();
   for (const auto& [site, quantizer] : network.quantizers().activations) quantizer->project();
-  for (const auto& hook : hooks_) hook->after_step(at);
+  for (const auto& hook : hooks_) optimizer_->forget(hook->after_step(at));
   follow_average();
 
   const at::Tensor logits = outputs.at(network.network().graph().outputs[0].name).detach();
@@ -460,11 +466,12 @@ bool Trainer::restore(int& epoch, size_t& next_step) {
   }
   best_quality_ = position[4];
   best_epoch_ = static_cast<int>(position[5]);
+  // Before the network: a hook may start quantizers anew.
+  for (size_t i = 0; i < hooks_.size(); ++i)
+    hooks_[i]->restore(without_prefix(text("hook-", i, "/"), all));
   training_.network().restore(without_prefix("network/", all));
   average_ = copied(without_prefix("average/", all));
   best_ = copied(without_prefix("best/", all));
-  for (size_t i = 0; i < hooks_.size(); ++i)
-    hooks_[i]->restore(without_prefix(text("hook-", i, "/"), all));
   optimizer_->restore(tensor_bytes(all.at("optimizer")));
   metrics_.restore(tensor_bytes(all.at("metrics")));
   sums_->unpack(all.at("sums"));

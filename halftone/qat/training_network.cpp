@@ -170,6 +170,7 @@ void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
       if (const auto limit = limits.find(site.shares_with); limit != limits.end())
         start.scale_limit = limit->second;
       quantizers.activations[site.shares_with] = kind.activation(start);
+      starts_[site.shares_with] = start;
     }
   }
   quantizers.biases = rounded_biases();
@@ -182,6 +183,52 @@ void TrainingNetwork::lower_bits(int bits, const Dataset& data, const Run& run) 
   for (auto& [site, spec] : present_)
     if (!spec.is_float()) spec.bits = std::max(spec.bits, bits);
   start_quantizers(data, run);
+}
+
+int TrainingNetwork::bits_of(const std::string& site) const {
+  const SiteQuantizers& all = network_->quantizers();
+  const auto weight = all.weights.find(site);
+  return weight != all.weights.end() ? weight->second->params().bits
+                                     : all.activations.at(site)->params().bits;
+}
+
+namespace {
+
+// The same range in other steps; a zero point stays where it was calibrated, in proportion.
+QuantizerStart with_bits(const QuantizerStart& calibrated, const QuantParams& present, int bits,
+                         const Profile& profile) {
+  QuantizerStart start = calibrated;
+  QuantParams& p = start.params;
+  const CodeRange before = present.range, first = p.range;
+  p.bits = bits;
+  p.range = activation_codes(profile, bits);
+  const auto steps = [](CodeRange range) { return static_cast<double>(range.levels() - 1); };
+  p.scales = {
+      static_cast<float>(static_cast<double>(present.scales[0]) * steps(before) / steps(p.range))};
+  const double place = (p.zero_points[0] - first.qmin) / steps(first);
+  p.zero_points = {p.range.qmin + static_cast<int32_t>(std::nearbyint(place * steps(p.range)))};
+  return start;
+}
+
+}  // namespace
+
+std::vector<at::Tensor> TrainingNetwork::set_bits(const std::string& site, int bits) {
+  const auto& profile = Registry<Profile>::get(options_.quantize.target);
+  SiteQuantizers& all = network_->quantizers();
+  const auto weight = all.weights.find(site);
+  Quantizer& quantizer = weight != all.weights.end() ? *weight->second : *all.activations.at(site);
+  if (weight != all.weights.end()) {
+    QuantParams grid = quantizer.params();
+    grid.bits = bits;
+    grid.range = weight_codes(profile, bits, options_.quantize.full_range);
+    grid.channels = {};
+    quantizer.restart(weight_start(site, grid));
+  } else {
+    quantizer.restart(with_bits(starts_.at(site), quantizer.params(), bits, profile));
+  }
+  std::vector<at::Tensor> trained;
+  for (const auto& [name, tensor] : quantizer.parameters()) trained.push_back(tensor);
+  return trained;
 }
 
 TrainingNetwork::Trained TrainingNetwork::trained() const {

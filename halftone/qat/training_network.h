@@ -50,6 +50,12 @@ class TrainingNetwork {
   // Every site to max(bits, its own): quantizers start anew, from the weights as they are.
   void lower_bits(int bits, const Dataset& data, const Run& run);
 
+  // The quantizer of a site (of an activation: the one that owns the scale) to another width. A
+  // weight gets the scale of least error, an activation keeps its range. Returns what is trained of
+  // it.
+  std::vector<at::Tensor> set_bits(const std::string& site, int bits);
+  int bits_of(const std::string& site) const;
+
   // The trained weights, BatchNormalization folded, and codes and scales of all sites.
   struct Trained {
     Model model;  // float
@@ -70,7 +76,8 @@ class TrainingNetwork {
   bool keeps_batch_norm_ = false;
   Placement placement_;
   std::map<std::string, QuantSpec> specs_;
-  std::map<std::string, QuantSpec> present_;  // with more bits for now
+  std::map<std::string, QuantSpec> present_;      // with more bits for now
+  std::map<std::string, QuantizerStart> starts_;  // of activations, as calibrated
   std::unique_ptr<TrainedNetwork> network_;
 };
 
