@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from conftest import BUILD, halftone, run
+from conftest import BUILD, halftone, has_verb, run
 
 SYSTEM = {"libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libhwy.so.1"}
 
@@ -10,7 +10,7 @@ SYSTEM = {"libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libhwy.s
 @pytest.fixture
 def needed():
     """Names of the shared libraries that the program asks for itself."""
-    if halftone("quantize", "--help", check=False).returncode == 0:
+    if has_verb("quantize"):
         pytest.skip("this build has LibTorch")
     found = set(re.findall(r"\(NEEDED\).*\[(.+)\]", run("readelf", "-d", BUILD / "halftone").stdout))
     if any(name.startswith("libasan") for name in found):
