@@ -15,6 +15,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 warns of overlap in its own std::string operator+ (GCC bug 105651).
   target_compile_options(halftone_flags INTERFACE -Wno-restrict)
 endif()
+if(NOT HALFTONE_TRAIN)  # a small program: functions that only LibTorch's verbs call are left out of it
+  target_compile_options(halftone_flags INTERFACE $<$<CONFIG:Release>:-ffunction-sections>)
+  target_link_options(halftone_flags INTERFACE $<$<CONFIG:Release>:-Wl,--gc-sections>)
+endif()
 if(HALFTONE_WERROR)
   target_compile_options(halftone_flags INTERFACE -Werror)
 endif()

@@ -1,12 +1,26 @@
 # Every library that the project links; docs/dependencies.md says why each is here.
 find_package(Threads REQUIRED)
-find_package(JPEG REQUIRED)
-find_package(PNG REQUIRED)
-find_package(ZLIB REQUIRED)
 find_package(hwy REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_path(PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED)
+
+# What decodes images is linked into programs as archives, so that they run where it is not installed. Shared libraries
+# take the shared form, since Debian's archives are not position-independent; so does everything where there is no archive.
+add_library(halftone_images INTERFACE)
+foreach(name JPEG PNG ZLIB)
+  find_package(${name} REQUIRED)
+  target_include_directories(halftone_images SYSTEM INTERFACE ${${name}_INCLUDE_DIRS})
+  list(GET ${name}_LIBRARIES 0 library)
+  string(REGEX REPLACE "\\.so$" ".a" archive ${library})
+  if(EXISTS ${archive})
+    set(is_shared $<STREQUAL:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY>)
+    target_link_libraries(halftone_images INTERFACE $<IF:${is_shared},${name}::${name},${archive}>)
+  else()
+    message(STATUS "No archive beside ${library}: programs will need it to run")
+    target_link_libraries(halftone_images INTERFACE ${name}::${name})
+  endif()
+endforeach()
 
 if(HALFTONE_TRAIN)
   if(NOT Torch_DIR AND EXISTS ${CMAKE_SOURCE_DIR}/.venv)

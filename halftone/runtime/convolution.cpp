@@ -74,17 +74,28 @@ void convolve_by_reference(const Convolution& p, const ConvolutionTask& task) {
         }
 }
 
-Choice choose_method(const Convolution& problem, bool only_reference) {
+ConvolutionMethods all_methods() {
+  ConvolutionMethods methods;
+  for (const auto& [name, method] : Registry<ConvolutionMethod>::all()) methods.push_back(&method);
+  std::ranges::sort(methods, std::greater{}, &ConvolutionMethod::speed);
+  return methods;
+}
+
+ConvolutionMethods usable_methods() {
+  ConvolutionMethods methods = all_methods();
+  std::erase_if(methods, [](const ConvolutionMethod* method) {
+    return method->has_instruction && !method->has_instruction();
+  });
+  return methods;
+}
+
+Choice choose_method(const Convolution& problem, const ConvolutionMethods& methods) {
   const int64_t bound = accumulator_bound(problem);
   if (bound > std::numeric_limits<int32_t>::max())
     throw Error("a sum may reach ", bound, ", which 32 bits do not hold");
-  std::vector<const ConvolutionMethod*> methods;
-  for (const auto& [name, method] : Registry<ConvolutionMethod>::all()) methods.push_back(&method);
-  std::ranges::sort(methods, std::greater{}, [](const ConvolutionMethod* m) { return m->speed; });
   Choice choice;
   std::string refused;
   for (const ConvolutionMethod* method : methods) {
-    if (only_reference && method->name != "reference") continue;
     std::string reason;
     choice.kernel = method->make(problem, reason);
     choice.name = method->name;

@@ -79,10 +79,13 @@ struct ConvolutionMethod {
   static constexpr const char* kKind = "convolution kernel";
   std::string name;
   std::string summary;
-  int speed;  // the fastest one that is exact is taken
+  int speed;  // the fastest usable one that is exact is taken
   // nullptr where the sums could leave the kernel's range for some input: `reason` says what would.
   // Else it says why it is exact.
+  // Its kernels run on every CPU.
   std::unique_ptr<ConvolutionKernel> (*make)(const Convolution& problem, std::string& reason);
+  // Whether this CPU has the instruction that `speed` stands for; left out where all have.
+  bool (*has_instruction)() = nullptr;
 };
 
 struct Choice {
@@ -91,9 +94,15 @@ struct Choice {
   std::unique_ptr<ConvolutionKernel> kernel;
 };
 
-// Throws Error where an accumulator of 32 bits could overflow. only_reference: takes "reference"
-// whatever else is exact.
-Choice choose_method(const Convolution& problem, bool only_reference = false);
+using ConvolutionMethods = std::vector<const ConvolutionMethod*>;  // fastest first
+
+// All methods, or those whose instruction this CPU has.
+ConvolutionMethods all_methods();
+ConvolutionMethods usable_methods();
+
+// Throws Error where an accumulator of 32 bits could overflow.
+Choice choose_method(const Convolution& problem,
+                     const ConvolutionMethods& methods = usable_methods());
 
 // Largest |sum| that an accumulator can reach, bias included.
 int64_t accumulator_bound(const Convolution& problem);

@@ -178,8 +178,12 @@ std::unique_ptr<Layer> make_convolution_layer(LoadContext& context, const Node& 
   const auto problem = problem_of(context, weighted, *input, output, reason);
   if (!problem) return nullptr;
 
-  auto layer = std::make_unique<ConvolutionLayer>(
-      problem->gives_float, choose_method(*problem, context.options().use_reference));
+  const ConvolutionMethods methods =
+      context.options().use_reference
+          ? ConvolutionMethods{&Registry<ConvolutionMethod>::get("reference")}
+          : usable_methods();
+  auto layer =
+      std::make_unique<ConvolutionLayer>(problem->gives_float, choose_method(*problem, methods));
   context.widen(*input, window.pad_top, window.pad_left, window.pad_bottom, window.pad_right);
   layer->inputs = {input->value};
   layer->outputs = {output ? context.add_codes(*output) : context.add_plain(node.outputs.at(0))};

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <functional>
+#include <iterator>
 
 #include "halftone/base/rng.h"
 #include "halftone/runtime/kernels/quads.h"
@@ -155,6 +157,49 @@ TEST(Convolution, EveryMethodEqualsTheReferenceAtTheExtremes) {
   });
 }
 
+std::string chosen(const ConvolutionMethods& methods, int most_input,
+                   const std::function<int(int64_t)>& weight) {
+  Convolution problem = extreme(most_input, weight);
+  problem.outputs = 256;
+  problem.weights.clear();
+  for (int64_t i = 0; i < 256 * 9 * 24; ++i)
+    problem.weights.push_back(static_cast<int16_t>(weight(i)));
+  problem.bias.assign(256, 0);
+  problem.multiplier.assign(256, 1e-4f);
+  return choose_method(problem, methods).name;
+}
+
+// 8-bit weights by dot products whatever they are; one and two bits by lookups.
+TEST(Convolution, DotProductsAreChosenWhereTheCpuHasThem) {
+  const auto up_to = [](int most) {
+    return [most](int64_t i) { return static_cast<int>(i % (2 * most + 1)) - most; };
+  };
+  const ConvolutionMethods with_dot = all_methods();
+  ConvolutionMethods without = with_dot;
+  std::erase_if(without, [](const ConvolutionMethod* method) { return method->name == "dot"; });
+  ASSERT_EQ(without.size() + 1, with_dot.size());
+
+  EXPECT_EQ(chosen(with_dot, 255, up_to(127)), "dot");
+  EXPECT_EQ(chosen(without, 255, up_to(127)), "words");
+  EXPECT_EQ(chosen(with_dot, 255, up_to(64)), "dot");
+  EXPECT_EQ(chosen(without, 255, up_to(64)), "quads");
+  EXPECT_EQ(chosen(with_dot, 15, up_to(7)), "dot");
+  EXPECT_EQ(chosen(without, 15, up_to(7)), "quads-long");
+  EXPECT_EQ(chosen(with_dot, 255, up_to(200)), "words");
+  EXPECT_EQ(chosen(with_dot, 3, up_to(1)), "lookup");
+}
+
+// What the kernel found by asking the CPU, the operating system says too.
+TEST(Convolution, DotProductsAreUsableWhereTheSystemListsThem) {
+  std::ifstream file("/proc/cpuinfo");
+  const std::string cpu(std::istreambuf_iterator<char>(file), {});
+  if (cpu.find("\nflags") == std::string::npos) GTEST_SKIP() << "no flags in /proc/cpuinfo";
+  const auto has = [&](const char* flag) { return cpu.find(flag) != std::string::npos; };
+  const bool is_listed = has(" avx512_vnni") || (has(" avx_vnni") && !has(" avx512bw"));
+  const auto is_dot = [](const ConvolutionMethod* method) { return method->name == "dot"; };
+  EXPECT_EQ(std::ranges::any_of(usable_methods(), is_dot), is_listed);
+}
+
 // 151 * 217 = 32767.
 TEST(Convolution, BoundsAreTakenExactlyAndRefusedOneOver) {
   const auto takes = [](const char* method, int most_input, std::vector<int> first_weights) {
@@ -177,6 +222,8 @@ TEST(Convolution, BoundsAreTakenExactlyAndRefusedOneOver) {
   EXPECT_FALSE(takes("quads-2", 151, {55, 54, 0, 0, 54, 55}));
   EXPECT_TRUE(takes("quads-2", 151, {55, 54, 54, 54, 54, 54, 55, 54}));
   EXPECT_TRUE(takes("words", 255, {255, -255}));
+  EXPECT_TRUE(takes("dot", 255, {127, 127, 127, 127, -128}));
+  EXPECT_FALSE(takes("dot", 1, {128, 0}));
   EXPECT_FALSE(takes("quads", 1, {128, 0}));
 }
 

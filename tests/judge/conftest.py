@@ -22,6 +22,11 @@ def halftone(*arguments, check=True):
     return run(BUILD / "halftone", *arguments, check=check)
 
 
+def has_verb(name):
+    """Whether this build has it: without LibTorch some are left out."""
+    return f"\n  {name} " in halftone("--help").stdout
+
+
 def facts(folder, *arguments):
     path = folder / "facts.json"
     halftone(*arguments, "--json", path)

@@ -4,7 +4,7 @@ import ctypes
 import numpy as np
 import onnx
 import pytest
-from conftest import BUILD, ROOT, facts, halftone, run, session
+from conftest import BUILD, ROOT, facts, halftone, has_verb, run, session
 from onnx import TensorProto as T
 from onnx import helper as h
 
@@ -17,9 +17,7 @@ def native(path, images, folder, *options):
 
 @pytest.fixture(scope="module", params=[8, 4, 2])
 def quantized_digits(request, digits, tmp_path_factory):
-    if not hasattr(quantized_digits, "can_quantize"):
-        quantized_digits.can_quantize = halftone("quantize", "--help", check=False).returncode == 0
-    if not quantized_digits.can_quantize:
+    if not has_verb("quantize"):
         pytest.skip("this build has no quantize")
     model, data, preprocess = digits
     out = tmp_path_factory.mktemp("native") / f"{request.param}.onnx"

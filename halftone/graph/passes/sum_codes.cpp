@@ -44,8 +44,11 @@ class CodeSums {
 
   void run() {
     std::vector<Node> result;
-    for (const Node& node : graph_.nodes)
-      if (!rewrite(node, result)) result.push_back(node);
+    for (const Node& node : graph_.nodes) {
+      if (rewrite(node, result)) continue;
+      const bool takes_steps = takes_steps_.contains(node.outputs.empty() ? "" : node.outputs[0]);
+      result.push_back(takes_steps ? by_scale_one(node) : node);
+    }
     graph_.nodes = std::move(result);
     remove_dead_code(graph_);
   }
@@ -58,7 +61,7 @@ class CodeSums {
     const Node* bias = dequantizer(graph_, links_, node.input(2));
     if (!x || !weight || (!bias && !node.input(2).empty())) return false;
     const auto type = graph_.type(node.inputs[0]);
-    const auto scales =
+    auto scales =
         products_of_scales(*graph_.constant(x->inputs[1]), *graph_.constant(weight->inputs[1]));
     if (!type.shape || scales.empty()) return false;
     if (bias && graph_.constant(bias->inputs[1])->to_vector<float>() != scales) return false;
@@ -67,6 +70,10 @@ class CodeSums {
     if (bias) sum.inputs.push_back(codes_of(*bias, result));
     sum.outputs = {graph_.unique_name(node.outputs[0] + "_sum")};
     const std::string factor = graph_.unique_name(node.outputs[0] + "_scale");
+    if (const Node* quantizer = only_quantizer(node.outputs[0])) {
+      for (float& scale : scales) scale /= graph_.constant(quantizer->inputs[1])->item<float>();
+      takes_steps_.insert(quantizer->outputs[0]);
+    }
     graph_.initializers[factor] = along_channels(scales, type.shape->size());
     result.push_back(sum);
     result.push_back({.name = node.name + "_scale",
@@ -78,20 +85,40 @@ class CodeSums {
 
   // The codes without zero point, as float32: the same DequantizeLinear by a scale of 1.
   std::string codes_of(const Node& dequantizer, std::vector<Node>& result) {
-    const Tensor& scale = *graph_.constant(dequantizer.inputs[1]);
-    Node node = dequantizer;
-    node.outputs = {dequantizer.outputs[0] + "_codes"};
-    if (!made_.insert(node.outputs[0]).second) return node.outputs[0];
-    node.inputs[1] = graph_.unique_name(dequantizer.inputs[1] + "_one");
-    graph_.initializers[node.inputs[1]] = Tensor::of<float>(
-        scale.shape(), std::vector<float>(static_cast<size_t>(scale.count()), 1.0f));
+    const std::string codes = dequantizer.outputs[0] + "_codes";
+    if (!made_.insert(codes).second) return codes;
+    Node node = by_scale_one(dequantizer);
+    node.outputs = {codes};
     result.push_back(node);
-    return node.outputs[0];
+    return codes;
+  }
+
+  Node by_scale_one(Node node) {
+    const Tensor& scale = *graph_.constant(node.inputs[1]);
+    const std::string one = graph_.unique_name(node.inputs[1] + "_one");
+    graph_.initializers[one] = Tensor::of<float>(
+        scale.shape(), std::vector<float>(static_cast<size_t>(scale.count()), 1.0f));
+    node.inputs[1] = one;
+    return node;
+  }
+
+  // The QuantizeLinear by one constant scale that alone reads the value, be it through a Relu.
+  const Node* only_quantizer(const std::string& value) const {
+    const auto reader = [&](const std::string& read) {
+      const int index = links_.only_consumer(read);
+      return index < 0 ? nullptr : &graph_.nodes[static_cast<size_t>(index)];
+    };
+    const Node* node = reader(value);
+    if (node && node->op_type == "Relu") node = reader(node->outputs[0]);
+    if (!node || node->op_type != "QuantizeLinear" || !node->domain.empty()) return nullptr;
+    const Tensor* scale = graph_.constant(node->input(1));
+    return scale && scale->dtype() == DType::kFloat && scale->count() == 1 ? node : nullptr;
   }
 
   Graph& graph_;
   const Links links_;
   std::set<std::string> made_;
+  std::set<std::string> takes_steps_;  // outputs of QuantizeLinears whose input is in steps
 };
 
 }  // namespace

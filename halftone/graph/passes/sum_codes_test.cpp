@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "halftone/base/rng.h"
@@ -72,6 +73,54 @@ TEST(SumCodes, KeepsTheFunctionAndSumsWholeNumbers) {
     const float sum = after[i] / scales[i / 16];
     EXPECT_NEAR(sum, std::round(sum), 1e-2f);
   }
+}
+
+// quantized_conv, Relu, QuantizeLinear.
+Graph quantized_layer(float x_scale, const std::vector<float>& scales, float y_scale) {
+  Graph graph = quantized_conv(1);
+  graph.initializers["x.scale"] = Tensor::scalar<float>(x_scale);
+  graph.initializers["w.scale"] = Tensor::of<float>({3}, scales);
+  std::vector<float> bias_scales = scales;
+  for (float& scale : bias_scales) scale *= x_scale;
+  graph.initializers["b.scale"] = Tensor::of<float>({3}, bias_scales);
+  graph.initializers["y.scale"] = Tensor::scalar<float>(y_scale);
+  graph.initializers["y.zero"] = Tensor::scalar<uint8_t>(3);
+  graph.nodes.push_back({.op_type = "Relu", .inputs = {"y"}, .outputs = {"r"}});
+  graph.nodes.push_back(
+      {.op_type = "QuantizeLinear", .inputs = {"r", "y.scale", "y.zero"}, .outputs = {"q"}});
+  graph.outputs = {{"q", {DType::kUint8, graph.outputs[0].type.shape}, {}}};
+  infer_shapes(graph);
+  return graph;
+}
+
+// round(float(sum) * ((s_x * s_w) / s_y)) + zero point, which dividing by s_y last is not: with
+// every seed one of the sums is within float rounding of a tie.
+TEST(SumCodes, RoundsAsIntegerKernelsDo) {
+  const std::vector<float> sums = outputs_of([] {
+    Graph graph = quantized_layer(1, {1, 1, 1}, 1);
+    graph.nodes.resize(4);
+    graph.outputs = {{"y", {DType::kFloat, graph.outputs[0].type.shape}, {}}};
+    return graph;
+  }());
+  int flipped = 0;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Rng rng(seed);
+    const auto draw = [&] { return static_cast<float>(0.01 + rng.uniform()); };
+    const float x_scale = draw(), y_scale = draw();
+    std::vector<float> scales(3);
+    const float sum = sums[seed % sums.size()];
+    for (float& scale : scales) scale = y_scale / x_scale * (20.5f / std::max(sum, 1.0f));
+    Graph graph = quantized_layer(x_scale, scales, y_scale), summed = graph;
+    sum_codes(summed);
+    std::vector<float> wanted;
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const float m = (x_scale * scales[i / 16]) / y_scale;
+      wanted.push_back(std::clamp(std::nearbyint(std::max(sums[i] * m, 0.0f)) + 3, 0.0f, 255.0f));
+    }
+    EXPECT_EQ(outputs_of(summed), wanted) << "seed " << seed;
+    flipped += outputs_of(graph) != wanted;
+  }
+  EXPECT_GT(flipped, 0);
 }
 
 TEST(SumCodes, LeavesABiasOfAnotherScale) {

@@ -73,6 +73,14 @@ struct BlockEnd {
   }
 };
 
+// Where a pixel's first tap lies, the last pixel's for those past it. The statement hides that it
+// is a sum, which g++ 12 would form anew in every step: 3 to 7 % of the time of most kernels.
+HWY_INLINE const uint8_t* first_tap(const TileTask& task, int64_t pixel) {
+  const uint8_t* input = task.input + task.input_offsets[HWY_MIN(pixel, task.pixels - 1)];
+  asm("" : "+r"(input));
+  return input;
+}
+
 // Pixels from `pixel` on, each with its Step; past the last pixel the last one is repeated, and
 // writes the same bytes twice.
 template <class Step, int kPixels>
@@ -83,7 +91,7 @@ struct Tile {
   Tile<Step, kPixels - 1> rest;
 
   HWY_INLINE Tile(const TileTask& task, int64_t pixel)
-      : input(task.input + task.input_offsets[HWY_MIN(pixel, task.pixels - 1)]),
+      : input(first_tap(task, pixel)),
         output(task.output_offsets[HWY_MIN(pixel, task.pixels - 1)]),
         rest(task, pixel + 1) {}
   HWY_INLINE void start(const BlockSums& bias) {

@@ -131,7 +131,7 @@ struct LookupTile {
   int64_t output;
   LookupTile<kVectors, kPixels - 1> rest;
   HWY_INLINE LookupTile(const TileTask& task, int64_t first)
-      : input(task.input + task.input_offsets[HWY_MIN(first, task.pixels - 1)]),
+      : input(first_tap(task, first)),
         output(task.output_offsets[HWY_MIN(first, task.pixels - 1)]),
         rest(task, first + 1) {
     pixel.start();

@@ -28,6 +28,24 @@ struct WideSums {
   HWY_INLINE void flush() {}
 };
 
+// How four products reach their 32-bit sum.
+struct ByPairs {  // within the pair bound
+  static HWY_INLINE VInts add(VInts sum, VBytes x, VSignedBytes w) {
+    return hn::Add(sum, widened(pair_sums(x, w)));
+  }
+};
+struct ByWords {
+  static HWY_INLINE VInts add(VInts sum, VBytes x, VSignedBytes w) {
+    return add_quad_sums(sum, x, w);
+  }
+};
+struct AtOnce {  // where has_dot_instruction()
+  static HWY_INLINE VInts add(VInts sum, VBytes x, VSignedBytes w) {
+    return add_quad_sums_at_once(sum, x, w);
+  }
+};
+
+template <class Products>
 struct QuadStep : WideSums {
   using Weights = QuadWeights;
   static constexpr int64_t kInputBytes = 4;
@@ -35,8 +53,8 @@ struct QuadStep : WideSums {
   static HWY_INLINE Weights load(const std::byte* weights) { return load_quads(weights); }
   HWY_INLINE void add(const uint8_t* input, const Weights& w) {
     const VBytes x = broadcast4(input);
-    total.even = hn::Add(total.even, widened(pair_sums(x, w.even)));
-    total.odd = hn::Add(total.odd, widened(pair_sums(x, w.odd)));
+    total.even = Products::add(total.even, x, w.even);
+    total.odd = Products::add(total.odd, x, w.odd);
   }
 };
 
@@ -47,7 +65,7 @@ struct TwoQuadStep : WideSums {
   static constexpr int64_t kInputBytes = 8;
   static HWY_INLINE size_t weight_bytes() { return 4 * hn::Lanes(SignedBytes()); }
   static HWY_INLINE Weights load(const std::byte* weights) {
-    return {load_quads(weights), load_quads(weights + QuadStep::weight_bytes())};
+    return {load_quads(weights), load_quads(weights + weight_bytes() / 2)};
   }
   HWY_INLINE void add(const uint8_t* input, const Weights& w) {
     const VBytes x = broadcast4(input), y = broadcast4(input + 4);
@@ -63,7 +81,7 @@ struct LongQuadStep {
   static constexpr int64_t kInputBytes = 4;
   VShorts even, odd;
   BlockSums total;
-  static HWY_INLINE size_t weight_bytes() { return QuadStep::weight_bytes(); }
+  static HWY_INLINE size_t weight_bytes() { return 2 * hn::Lanes(SignedBytes()); }
   static HWY_INLINE Weights load(const std::byte* weights) { return load_quads(weights); }
   HWY_INLINE void start(const BlockSums& bias) {
     total = bias;
@@ -83,9 +101,14 @@ struct LongQuadStep {
   }
 };
 
-void QuadTiles(const TileTask& task) { run_tiles<QuadStep, 5>(task); }
+void QuadTiles(const TileTask& task) { run_tiles<QuadStep<ByPairs>, 5>(task); }
 void TwoQuadTiles(const TileTask& task) { run_tiles<TwoQuadStep, 4>(task); }
 void LongQuadTiles(const TileTask& task) { run_tiles<LongQuadStep, 4>(task); }
+// Sums of as many pixels as 32 registers hold, or 16. By words, small code rather than fast.
+constexpr int kDotPixels = HWY_CAP_GE512 ? 10 : HWY_CAP_GE256 ? 6 : 2;
+void DotTiles(const TileTask& task) { run_tiles<QuadStep<AtOnce>, kDotPixels>(task); }
+void WordDotTiles(const TileTask& task) { run_tiles<QuadStep<ByWords>, 2>(task); }
+bool HasDotInstruction() { return has_dot_instruction(); }
 int64_t IntLanes() { return static_cast<int64_t>(hn::Lanes(Ints())); }
 
 }  // namespace halftone::runtime::HWY_NAMESPACE
@@ -102,6 +125,9 @@ namespace halftone::runtime {
 HWY_EXPORT(QuadTiles);
 HWY_EXPORT(TwoQuadTiles);
 HWY_EXPORT(LongQuadTiles);
+HWY_EXPORT(DotTiles);
+HWY_EXPORT(WordDotTiles);
+HWY_EXPORT(HasDotInstruction);
 HWY_EXPORT(IntLanes);
 
 namespace {
@@ -113,6 +139,9 @@ constexpr int64_t kFewestSteps = 8;
 void quad_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(QuadTiles)(task); }
 void two_quad_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(TwoQuadTiles)(task); }
 void long_quad_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(LongQuadTiles)(task); }
+void dot_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(DotTiles)(task); }
+void word_dot_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(WordDotTiles)(task); }
+bool has_dot_instruction() { return HWY_DYNAMIC_DISPATCH(HasDotInstruction)(); }
 
 bool are_bytes(const Convolution& problem) {
   return std::ranges::all_of(problem.weights, [](int16_t w) { return w >= -128 && w <= 127; });
@@ -189,12 +218,22 @@ std::unique_ptr<ConvolutionKernel> make_long_quads(const Convolution& problem,
                                        plan_of(problem, std::move(walk), 1, long_quad_tiles));
 }
 
+std::unique_ptr<ConvolutionKernel> make_dot(const Convolution& problem, std::string& reason) {
+  if (!are_bytes(problem)) return reason = "weights of more than 8 bits", nullptr;
+  reason = "four products of any 8-bit weights go into 32 bits at once";
+  return std::make_unique<DenseKernel>(problem,
+                                       plan_of(problem, whole_rows(problem, 4), 1,
+                                               has_dot_instruction() ? dot_tiles : word_dot_tiles));
+}
+
 HALFTONE_REGISTER(ConvolutionMethod, "quads", "8-bit products, pairs summed in 16 bits", 20,
                   make_quads);
 HALFTONE_REGISTER(ConvolutionMethod, "quads-2", "8-bit products, four summed in 16 bits", 30,
                   make_two_quads);
 HALFTONE_REGISTER(ConvolutionMethod, "quads-long", "8-bit products, long sums in 16 bits", 40,
                   make_long_quads);
+HALFTONE_REGISTER(ConvolutionMethod, "dot", "8-bit products, four summed in 32 bits", 50, make_dot,
+                  has_dot_instruction);
 
 }  // namespace
 

@@ -1,10 +1,11 @@
-// Bytes times bytes, four channels at a time, through the 16-bit pair sums that x86 has
-// (vpmaddubsw) and that saturate: every kernel of this family is exact only where the weights at
-// hand keep its intermediates in range, which is decided at load.
+// Bytes times bytes, four channels at a time. "dot" adds four products to a 32-bit sum in the one
+// instruction that newer CPUs have for it (vpdpbusd), and is exact for all bytes. The others go
+// through the 16-bit pair sums that every x86 has (vpmaddubsw) and that saturate: they are exact
+// only where the weights at hand keep the intermediates in range, which is decided at load.
 //
-//   "quads"       sums of two products in 16 bits, everything else in 32     |w| <= 64 at 8-bit
-//   codes, and what else fits "quads-2"     sums of four products in 16 bits |w| <= 32 "quads-long"
-//   runs of sums in 16 bits, flushed where they could overflow  4-bit codes
+//   "quads"       sums of two products in 16 bits           |w| <= 64 at 8-bit codes, and what fits
+//   "quads-2"     sums of four products in 16 bits          |w| <= 32
+//   "quads-long"  sums in 16 bits, flushed in time          4-bit codes
 //
 // Codes are unsigned and raw, so the bounds hold at every zero point.
 #pragma once
