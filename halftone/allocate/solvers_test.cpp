@@ -87,6 +87,21 @@ TEST(Solvers, AgreeWithBruteForceAndNeverPassALimit) {
   }
 }
 
+TEST(Solvers, NeverPassALimitInTenThousandProblems) {
+  size_t solved = 0, broken = 0;
+  for (uint64_t seed = 0; seed < 10'000; ++seed) {
+    Rng rng(seed, "ten thousand");
+    const AllocationProblem problem = random_problem(rng, {.is_convex = seed % 2 == 0});
+    for (const auto& [name, solver] : Registry<Solver>::all()) {
+      if (name == "projection" && problem.limits.size() > 1) continue;  // takes one
+      broken += !is_within(costs_of(problem, solver.solve(problem).chosen), problem.limits);
+      ++solved;
+    }
+  }
+  EXPECT_EQ(broken, 0u) << "of " << solved;
+  EXPECT_GT(solved, 30'000u);
+}
+
 TEST(Solvers, LoseAtMostOneStepUnderOneLimit) {
   for (uint64_t seed = 0; seed < 1000; ++seed) {
     Rng rng(seed, "one step");

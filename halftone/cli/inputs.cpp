@@ -1,5 +1,8 @@
 #include "halftone/cli/inputs.h"
 
+#include <fstream>
+#include <sstream>
+
 namespace halftone::cli {
 namespace {
 
@@ -62,6 +65,14 @@ std::shared_ptr<const Dataset> DataOptions::open(const Model& model, uint64_t se
 std::shared_ptr<const Dataset> DataOptions::open_all(const std::string& path,
                                                      const Model& model) const {
   return open_dataset(path, how_to_feed(model));
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error("cannot open '", path, "'");
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
 }
 
 void add_model_option(CLI::App& app, std::string& model) {

@@ -25,6 +25,7 @@ class DataOptions {
   std::shared_ptr<const Dataset> open(const Model& model, uint64_t seed) const;
   // Opens all of another folder, file or archive, to be fed likewise.
   std::shared_ptr<const Dataset> open_all(const std::string& path, const Model& model) const;
+  bool is_given() const { return !data_.empty(); }
   bool skips_broken() const { return skip_broken_; }
 
  private:
@@ -33,6 +34,9 @@ class DataOptions {
   std::optional<size_t> limit_;
   bool skip_broken_ = false;
 };
+
+// All of a file. Throws Error naming it where it cannot be opened.
+std::string read_text(const std::string& path);
 
 // Adds the positional MODEL.
 void add_model_option(CLI::App& app, std::string& model);

@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
+#include "halftone/allocate/written_budget.h"
 #include "halftone/base/atomic_file.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
@@ -25,14 +24,6 @@ struct Options {
   std::string encodings, save_encodings, encodings_version = "1.0.0";
   std::string weight_scheme = "symmetric";
 };
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error("cannot open '", path, "'");
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
 
 // A folder that cannot take the result is told before the work, not after it. The model itself is
 // never overwritten.
@@ -198,6 +189,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   if (const auto preprocess = data_options.preprocess(model))
     result.model.set_metadata(kPreprocessKey, preprocess->to_json());
   result.model.set_metadata("halftone.version", HALFTONE_VERSION);
+  if (options.quantize.plan)
+    require_within_budget(result.model, options.quantize.plan->budget, options.plan);
   const uint64_t before = file_bytes(options.model);
   const uint64_t after = write_model(result.model, options.output);
   if (!options.save_encodings.empty()) {
