@@ -149,7 +149,7 @@ TEST(Allocate, DecidesActivationsUnderTheirAverageAndBops) {
 TEST(Allocate, SensitivitiesReadAsTheyWereWritten) {
   const AllocationTask task = allocation_task(small_model(), "onnxruntime", {});
   const RandomImages data;
-  for (const char* method : {"ompq", "kl", "sqnr", "projection"}) {
+  for (const char* method : {"ompq", "kl", "sqnr", "fisher", "projection"}) {
     AllocateOptions options{.method = method, .budget = {.average_weight_bits = 4}};
     const Sensitivities measured = sensitivities_of(task, &data, options, {});
     options.sensitivities = to_json(measured, method);
@@ -165,7 +165,7 @@ TEST(Allocate, MeasuredLossesFallWithTheBits) {
   choices.activation_widths = {2, 3, 4, 5, 6, 7, 8};
   const AllocationTask task = allocation_task(small_model(), "onnxruntime", choices);
   const RandomImages data;
-  for (const char* method : {"sqnr", "kl"}) {
+  for (const char* method : {"sqnr", "kl", "fisher"}) {
     const auto measured = sensitivities_of(task, &data, {.method = method}, {});
     EXPECT_GT(measured.size(), 2u);
     for (const auto& [name, site] : measured)
