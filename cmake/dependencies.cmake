@@ -36,4 +36,6 @@ if(HALFTONE_TRAIN)
   target_link_libraries(halftone_torch INTERFACE ${TORCH_LIBRARIES})
   separate_arguments(torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
   target_compile_options(halftone_torch INTERFACE ${torch_flags})
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(CBC REQUIRED cbc)  # headers by <coin/...>: its include folder would change the flags of every LibTorch file
 endif()

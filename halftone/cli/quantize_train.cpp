@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "halftone/allocate/written_budget.h"
 #include "halftone/base/atomic_file.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
@@ -83,6 +84,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   if (const auto preprocess = data_options.preprocess(model))
     result.model.set_metadata(kPreprocessKey, preprocess->to_json());
   result.model.set_metadata("halftone.version", HALFTONE_VERSION);
+  if (options.quantize.plan)
+    require_within_budget(result.model, options.quantize.plan->budget, options.plan);
   const uint64_t before = file_bytes(options.model);
   const uint64_t after = write_model(result.model, options.output);
   if (!options.save_encodings.empty()) {

@@ -3,6 +3,8 @@
 #include <iostream>
 #include <sstream>
 
+#include "halftone/allocate/qbitopt.h"
+#include "halftone/allocate/written_budget.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/results_train.h"
@@ -15,9 +17,18 @@
 namespace halftone::cli {
 namespace {
 
+// Bits that are decided while training.
+struct Allocating {
+  std::string method, weight_size;
+  std::vector<int> widths = {2, 3, 4, 5, 6, 7, 8};
+  Budget budget;
+  QBitOptOptions qbitopt;
+};
+
 struct Options {
   std::string model, output, plan, validation, augment, lowering;
   TrainOptions train;
+  Allocating allocating;
 };
 
 std::vector<int> parse_bits(const std::string& list) {
@@ -30,6 +41,36 @@ std::vector<int> parse_bits(const std::string& list) {
     bits.push_back(std::stoi(word));
   }
   return bits;
+}
+
+// The budget that the written file must keep; empty where bits are not decided.
+Budget allocate_while_training(const Allocating& how, const Model& model, TrainOptions& options,
+                               const Run& run) {
+  Budget budget = how.budget;
+  if (!how.weight_size.empty())
+    budget.weight_bytes = static_cast<int64_t>(parse_size_bytes(how.weight_size));
+  if (how.method.empty()) {
+    if (!budget.is_empty())
+      throw UsageError("a budget is for --allocate qbitopt; plans come from halftone allocate");
+    return budget;
+  }
+  if (budget.is_empty())
+    throw UsageError("--allocate ", how.method,
+                     ": give a budget: --average-bits, --average-activation-bits, --weight-size");
+  if (!options.lowering.empty())
+    throw UsageError("--allocate and --lower-bits both decide bits: leave one out");
+  QuantizeOptions& q = options.network.quantize;
+  AllocationChoices choices{.widths = how.widths, .activations = q.activations, .fixes = q.fixes};
+  if (budget.average_activation_bits) choices.activation_widths = how.widths;
+  const AllocationTask task = allocation_task(model, q.target, choices);
+  budget.outside_average = outside_average(task.sites);
+  options.hooks.push_back(qbitopt_hook(task.sites, budget, how.qbitopt, run));
+  options.hooks_described =
+      text("qbitopt ", budget.average_weight_bits.value_or(0), " ",
+           budget.average_activation_bits.value_or(0), " ", budget.weight_bytes.value_or(0), " ",
+           how.qbitopt.interval, " ", how.qbitopt.warm_up, " ", how.qbitopt.frozen, " ",
+           how.widths.front(), " ", how.widths.back(), " ", how.widths.size());
+  return budget;
 }
 
 void fill_training(const TrainResult& result, nlohmann::ordered_json& facts) {
@@ -70,10 +111,14 @@ void run_train(Options options, const DataOptions& data_options, Session& sessio
   const auto validation =
       options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
   train_options.validation = validation.get();
+  const Budget budget =
+      allocate_while_training(options.allocating, model, train_options, session.run());
   TrainResult result = train(model, *data, train_options, session.run());
   if (const auto preprocess = data_options.preprocess(model))
     result.model.set_metadata(kPreprocessKey, preprocess->to_json());
   result.model.set_metadata("halftone.version", HALFTONE_VERSION);
+  require_within_budget(result.model, budget, "--allocate");
+  if (quantize.plan) require_within_budget(result.model, quantize.plan->budget, options.plan);
   const uint64_t before = file_bytes(options.model);
   const uint64_t after = write_model(result.model, options.output);
 
@@ -218,6 +263,39 @@ void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering
       ->group(group);
 }
 
+void add_allocation_options(CLI::App& app, Allocating& a) {
+  const std::string group = "Bits that are decided while training";
+  app.add_option("--allocate", a.method,
+                 "qbitopt: decides the bits of all sites again and again by what their rounding "
+                 "costs, within the budget at every step")
+      ->check(CLI::IsMember({"qbitopt"}))
+      ->group(group);
+  app.add_option("--average-bits", a.budget.average_weight_bits,
+                 "Most bits of a weight on average, first and last layer not counted")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  app.add_option("--average-activation-bits", a.budget.average_activation_bits,
+                 "Most bits of an activation on average; left out: --activations for all")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  app.add_option("--weight-size", a.weight_size, "Most bytes of all weights, as 100kB")
+      ->type_name("SIZE")
+      ->group(group);
+  app.add_option("--bits", a.widths, "Widths to choose from")
+      ->delimiter(',')
+      ->check(CLI::Range(2, 8))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--decide-every", a.qbitopt.interval,
+                 "Steps between decisions; a tenth of the training where that is less")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--bits-history", a.qbitopt.history, "A JSON line for each decision")
+      ->type_name("FILE")
+      ->group(group);
+}
+
 std::function<void()> train_verb(CLI::App& app) {
   auto options = std::make_shared<Options>();
   TrainOptions& t = options->train;
@@ -235,6 +313,7 @@ std::function<void()> train_verb(CLI::App& app) {
       ->capture_default_str();
   add_quantizer_options(app, t, options->lowering);
   add_guide_options(app, t);
+  add_allocation_options(app, options->allocating);
   add_optimizer_options(app, t);
   app.add_option("--augment", options->augment,
                  "crop, flip, resized-crop, mixup joined by commas, or none; default: crop,flip "

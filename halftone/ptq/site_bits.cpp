@@ -147,6 +147,26 @@ void widen_defaults(const Placement& placement, const Graph& graph,
       spec->second.bits = std::max(spec->second.bits, 8);
 }
 
+// A plan that keeps a budget speaks of every weight: one that does not was made for another
+// network.
+void require_all_weights(const Placement& placement, const QuantPlan& plan,
+                         const std::string& source) {
+  if (plan.budget.is_empty()) return;
+  std::vector<std::string> missing;
+  for (const Site& site : placement.sites)
+    if (site.kind == SiteKind::kWeight && !plan.sites.contains(site.name))
+      missing.push_back("'" + site.name + "'");
+  if (missing.empty()) return;
+  constexpr size_t kShown = 3;
+  std::string names;
+  for (size_t i = 0; i < std::min(kShown, missing.size()); ++i)
+    names += (i ? ", " : "") + missing[i];
+  throw Error("the plan '", source, "' keeps a budget and has no bits for ", missing.size(),
+              " weights of this network: ", names, missing.size() > kShown ? ", ..." : "",
+              "; it was made for another network. Allocate for this one, or remove \"budget\" "
+              "from the plan");
+}
+
 }  // namespace
 
 void require_float_readers(const Graph& graph, const Placement& placement,
@@ -215,6 +235,7 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
   if (options.activations != 32) widen_defaults(placement, graph, specs);
   if (options.plan) {
     require_known_sites(*options.plan, known, options.plan_text, options.plan_source);
+    require_all_weights(placement, *options.plan, options.plan_source);
     for (const auto& [site, spec] : options.plan->sites) specs[site] = merged(spec, specs.at(site));
   }
   for (const std::string& fix : options.fixes) apply_fix(fix, specs);

@@ -103,11 +103,12 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
 
 QuantizerStart TrainingNetwork::weight_start(const std::string& site,
                                              const QuantParams& grid) const {
-  const Graph graph = network_ ? network_->network().write_back() : float_graph_;
+  const Tensor weight = network_ ? from_torch(network_->network().parameters().at(site).detach())
+                                 : float_graph_.initializers.at(site);
   const bool is_min_max =
       Registry<QuantizerKind>::get(options_.quantizer).recipe.ranges == QuantizerRanges::kMinMax;
   const WeightScale below = is_min_max ? WeightScale::kMinMax : WeightScale::kMse;
-  return {.params = fitted(grid, graph.initializers.at(site), {.below = below}, site),
+  return {.params = fitted(grid, weight, {.below = below}, site),
           .clips_gradient = options_.clips_gradient,
           .trains_elements = options_.trains_elements};
 }

@@ -98,6 +98,56 @@ QuantSpec read_spec(const json& value) {
   return spec;
 }
 
+int64_t whole_limit(const json& value, const std::string& key) {
+  if (!value.is_number_integer() || value.get<int64_t>() < 0)
+    throw Error(key, " must be a whole number; found ", value.dump());
+  return value.get<int64_t>();
+}
+
+double average_limit(const json& value, const std::string& key) {
+  if (!value.is_number() || !(value.get<double>() > 0))
+    throw Error(key, " must be a number above 0; found ", value.dump());
+  return value.get<double>();
+}
+
+Budget read_budget(const json& value) {
+  if (!value.is_object()) throw Error("a budget is an object; found ", value.dump());
+  Budget budget;
+  for (const auto& [key, entry] : value.items()) {
+    if (key == "weight_bytes")
+      budget.weight_bytes = whole_limit(entry, key);
+    else if (key == "bops")
+      budget.bops = whole_limit(entry, key);
+    else if (key == "average_weight_bits")
+      budget.average_weight_bits = average_limit(entry, key);
+    else if (key == "average_activation_bits")
+      budget.average_activation_bits = average_limit(entry, key);
+    else if (key == "outside_average" && entry.is_array()) {
+      for (const auto& site : entry) {
+        if (!site.is_string())
+          throw Error("outside_average must be names of sites; found ", site.dump());
+        budget.outside_average.insert(site.get<std::string>());
+      }
+    } else {
+      throw Error("unknown key '", key,
+                  "'; known are weight_bytes, average_weight_bits, average_activation_bits, bops, "
+                  "outside_average");
+    }
+  }
+  return budget;
+}
+
+nlohmann::ordered_json budget_json(const Budget& budget) {
+  nlohmann::ordered_json entry;
+  if (budget.weight_bytes) entry["weight_bytes"] = *budget.weight_bytes;
+  if (budget.average_weight_bits) entry["average_weight_bits"] = *budget.average_weight_bits;
+  if (budget.average_activation_bits)
+    entry["average_activation_bits"] = *budget.average_activation_bits;
+  if (budget.bops) entry["bops"] = *budget.bops;
+  if (!budget.outside_average.empty()) entry["outside_average"] = budget.outside_average;
+  return entry;
+}
+
 size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -126,7 +176,7 @@ QuantPlan parse_plan(const std::string& text, const std::string& source) {
   for (const auto& [key, value] : root.items()) {
     if (key == "format"    ? value != "halftone-plan"
         : key == "version" ? value != kVersion
-                           : key != "sites")
+                           : key != "sites" && key != "budget")
       throw Error(
           "reading the plan '", source, "', line ", line_of(text, key), ": \"", key,
           "\": ", value.dump(),
@@ -134,6 +184,12 @@ QuantPlan parse_plan(const std::string& text, const std::string& source) {
           kVersion);
   }
   QuantPlan plan;
+  try {
+    if (root.contains("budget")) plan.budget = read_budget(root["budget"]);
+  } catch (const Error& error) {
+    throw Error("reading the plan '", source, "', line ", line_of(text, "budget"), ": ",
+                error.what());
+  }
   for (const auto& [site, value] : root["sites"].items()) {
     try {
       plan.sites[site] = read_spec(value);
@@ -160,6 +216,7 @@ void require_known_sites(const QuantPlan& plan, const std::set<std::string>& kno
 
 std::string to_json(const QuantPlan& plan) {
   nlohmann::ordered_json root{{"format", "halftone-plan"}, {"version", kVersion}};
+  if (!plan.budget.is_empty()) root["budget"] = budget_json(plan.budget);
   auto& sites = root["sites"] = nlohmann::ordered_json::object();
   for (const auto& [site, spec] : plan.sites) {
     if (spec.is_float()) {

@@ -5,10 +5,13 @@
 //    "float"}}
 //
 // A site is named after the ONNX tensor that it quantizes. Sites that a plan does not name get the
-// defaults.
+// defaults. A plan that was made for a budget carries it: "budget": {"weight_bytes": 150000,
+// "average_weight_bits": 3, "outside_average": ["conv1.weight"]}.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -16,8 +19,23 @@
 
 namespace halftone {
 
+// Hard limits on what a network's widths cost; allocate/budget.h says how each is counted.
+struct Budget {
+  std::optional<int64_t> weight_bytes = {};
+  std::optional<double> average_weight_bits = {};
+  std::optional<double> average_activation_bits = {};
+  std::optional<int64_t> bops = {};
+  std::set<std::string> outside_average = {};  // sites that the averages leave out
+
+  bool is_empty() const {
+    return !weight_bytes && !average_weight_bits && !average_activation_bits && !bops;
+  }
+  bool operator==(const Budget&) const = default;
+};
+
 struct QuantPlan {
   std::map<std::string, QuantSpec> sites;
+  Budget budget = {};
 };
 
 // Throws Error naming `source`, the line and the site: broken JSON, unknown keys, values out of

@@ -59,5 +59,18 @@ TEST(QuantPlan, RejectsUnknownSiteByName) {
   }
 }
 
+TEST(QuantPlan, CarriesItsBudget) {
+  QuantPlan plan{
+      .sites = {},
+      .budget = {.weight_bytes = 150'000, .average_weight_bits = 2.5, .bops = 123'456'789'000}};
+  plan.sites["a"].bits = 3;
+  plan.budget.outside_average = {"a", "b"};
+  EXPECT_EQ(parse_plan(to_json(plan), "again").budget, plan.budget);
+  EXPECT_TRUE(parse_plan(R"({"sites": {}})", "none").budget.is_empty());
+  EXPECT_THROW(parse_plan(R"({"sites": {}, "budget": {"weight_bytes": "100 kB"}})", "plan.json"),
+               Error);
+  EXPECT_THROW(parse_plan(R"({"sites": {}, "budget": {"weigth_bytes": 100}})", "plan.json"), Error);
+}
+
 }  // namespace
 }  // namespace halftone

@@ -23,17 +23,21 @@ struct Group {
 };
 
 struct Sums {
-  double signal = 0, noise = 0;        // of the quantized network
+  double signal = 0, noise = 0;  // of the quantized network
+  double samples = 0;
   std::vector<double> alone, without;  // noise by group
+  std::vector<double> divergence;      // of the group alone
 };
 
-std::vector<Group> groups_of(const Placement& placement, const QuantizedSites& sites) {
+std::vector<Group> groups_of(const Placement& placement, const QuantizedSites& sites,
+                             const std::set<std::string>& only) {
   std::vector<Group> groups;
   std::map<std::string, size_t> by_owner;
   for (const Site& site : placement.sites) {
     if (site.kind == SiteKind::kBias) continue;
     const bool is_weight = site.kind == SiteKind::kWeight;
     const std::string& owner = is_weight ? site.name : site.shares_with;
+    if (!only.empty() && !only.contains(owner)) continue;
     const int bits =
         is_weight ? sites.weights.at(owner).params.bits : sites.activations.at(owner).bits;
     const auto [found, is_new] = by_owner.emplace((is_weight ? "w " : "a ") + owner, groups.size());
@@ -62,6 +66,14 @@ double energy(const at::Tensor& value) {
   return value.to(at::kDouble).square().sum().item<double>();
 }
 
+// KL(exact || changed) of the softmax over the last axis, summed over all else.
+double divergence(const at::Tensor& exact, const at::Tensor& changed) {
+  if (exact.dim() == 0) return 0;
+  const at::Tensor p = at::log_softmax(exact.to(at::kDouble), -1),
+                   q = at::log_softmax(changed.to(at::kDouble), -1);
+  return (p.exp() * (p - q)).sum().item<double>();
+}
+
 // What takes the place of constants where a weight is quantized, by its site: the weight and its
 // bias.
 std::map<std::string, TensorMap> constants_of(const QuantizedNetwork& quantized) {
@@ -88,18 +100,21 @@ class OneBatch {
         count_(static_cast<int64_t>(count)),
         output_(network.graph().outputs.at(0).name) {}
 
-  Sums run(const std::vector<Group>& groups) {
+  Sums run(const std::vector<Group>& groups, bool asks_without) {
     const std::set<std::string> everything = all_values();
     float_values_ = network_.run(inputs_, {.capture = everything});
     auto quantize_all = [](const std::string&) { return true; };
     TensorMap all;
     for (const auto& [site, constants] : constants_) all.insert(constants.begin(), constants.end());
-    quantized_values_ = network_.run(inputs_, how(quantize_all, all, everything));
+    quantized_values_ = network_.run(
+        inputs_, how(quantize_all, all, asks_without ? everything : std::set<std::string>()));
     const at::Tensor exact = rows(float_values_.at(output_));
     Sums sums{.signal = energy(exact),
               .noise = energy(rows(quantized_values_.at(output_)) - exact),
+              .samples = static_cast<double>(count_),
               .alone = {},
-              .without = {}};
+              .without = {},
+              .divergence = {}};
     for (const Group& group : groups) {
       const bool is_weight = group.effect.kind == SiteKind::kWeight;
       TensorMap only, others = all;
@@ -111,8 +126,12 @@ class OneBatch {
       auto is_out = [&](const std::string& name) {
         return is_weight || !group.names.contains(name);
       };
-      sums.alone.push_back(energy(rows(rerun(float_values_, group, is_in, only)) - exact));
-      sums.without.push_back(energy(rows(rerun(quantized_values_, group, is_out, others)) - exact));
+      const at::Tensor changed = rows(rerun(float_values_, group, is_in, only));
+      sums.alone.push_back(energy(changed - exact));
+      sums.divergence.push_back(divergence(exact, changed));
+      if (asks_without)
+        sums.without.push_back(
+            energy(rows(rerun(quantized_values_, group, is_out, others)) - exact));
     }
     return sums;
   }
@@ -170,14 +189,16 @@ class OneBatch {
 
 SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data,
                              const std::vector<size_t>& samples, const LoadOptions& load,
-                             const Run& run) {
+                             const Run& run, const SiteQuestions& questions) {
   const Network network(quantized.graph);
-  auto groups = groups_of(quantized.placement, quantized.sites);
+  auto groups = groups_of(quantized.placement, quantized.sites, questions.only);
   for (Group& group : groups) group.affected = affected_by(quantized.graph, group.names);
   const auto weights = constants_of(quantized);
 
-  const Sums nothing{.alone = std::vector<double>(groups.size()),
-                     .without = std::vector<double>(groups.size())};
+  const std::vector<double> zeros(groups.size());
+  const Sums nothing{.alone = zeros,
+                     .without = questions.gain_if_float ? zeros : std::vector<double>(),
+                     .divergence = zeros};
   Sums total = nothing;
   over_batches<Sums>(
       data, samples, load, run, "each site alone",
@@ -185,14 +206,16 @@ SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& d
         if (batch.count == 0) return nothing;
         return OneBatch(network, quantized.sites, weights, network_inputs(network, batch),
                         batch.count)
-            .run(groups);
+            .run(groups, questions.gain_if_float);
       },
       [&](const Sums& sums) {
         total.signal += sums.signal;
         total.noise += sums.noise;
+        total.samples += sums.samples;
         for (size_t g = 0; g < groups.size(); ++g) {
           total.alone[g] += sums.alone[g];
-          total.without[g] += sums.without[g];
+          total.divergence[g] += sums.divergence[g];
+          if (questions.gain_if_float) total.without[g] += sums.without[g];
         }
       });
 
@@ -200,7 +223,9 @@ SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& d
   SiteEffects result{.loss = total.noise / signal, .sites = {}};
   for (size_t g = 0; g < groups.size(); ++g) {
     groups[g].effect.loss_alone = total.alone[g] / signal;
-    groups[g].effect.gain_if_float = (total.noise - total.without[g]) / signal;
+    groups[g].effect.divergence_alone = total.divergence[g] / std::max(total.samples, 1.0);
+    if (questions.gain_if_float)
+      groups[g].effect.gain_if_float = (total.noise - total.without[g]) / signal;
     result.sites.push_back(groups[g].effect);
   }
   std::ranges::stable_sort(result.sites, std::greater(), &SiteEffect::loss_alone);

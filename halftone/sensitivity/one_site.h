@@ -4,6 +4,7 @@
 //   samples, {.batch = 8}, run)) ...
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,10 @@ struct SiteEffect {
   SiteKind kind = SiteKind::kActivation;
   int bits = 8;
   // Noise energy over signal energy of the network's first output (10^(-SQNR/10)).
-  double loss_alone = 0;     // everything in float but this site
+  double loss_alone = 0;  // everything in float but this site
+  // Mean over samples of KL(float || this site quantized), of the softmax over the last axis of the
+  // first output; in nats.
+  double divergence_alone = 0;
   double gain_if_float = 0;  // by how much the loss of the quantized network falls when this site
                              // is in float; may be negative
 };
@@ -35,6 +39,12 @@ struct QuantizedNetwork {
   const Graph& corrected;  // `graph` with the biases of the quantized network; may be `graph`
 };
 
+// What is asked of which sites.
+struct SiteQuestions {
+  bool gain_if_float = true;        // else 0, in half of the time
+  std::set<std::string> only = {};  // owners of a scale, or weights; empty: all
+};
+
 // The loss of the whole quantized network, as above, and every site's effect, worst loss_alone
 // first. Passes are shared: for each site the network runs again only from that site on, so that
 // all together costs about sites + 2 evaluations. The result does not depend on run.threads.
@@ -44,6 +54,6 @@ struct SiteEffects {
 };
 SiteEffects one_site_effects(const QuantizedNetwork& quantized, const Dataset& data,
                              const std::vector<size_t>& samples, const LoadOptions& load,
-                             const Run& run);
+                             const Run& run, const SiteQuestions& questions = {});
 
 }  // namespace halftone

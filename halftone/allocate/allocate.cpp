@@ -1,0 +1,179 @@
+#include "halftone/allocate/allocate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+
+#include "halftone/export/dequantize.h"
+#include "halftone/export/prepare.h"
+#include "halftone/ptq/site_bits.h"
+
+namespace halftone {
+namespace {
+
+constexpr int kMostRounds = 8;
+
+// The sites that --fix keeps in float take their operators with them; `floats` receives them all.
+Placement placement_of(const Graph& graph, const Profile& profile, const AllocationChoices& choices,
+                       std::set<std::string>& floats) {
+  const Placement placement = place(graph, profile, {});
+  const auto specs = site_specs(graph, placement, profile,
+                                {.activations = choices.activations, .fixes = choices.fixes});
+  std::set<std::string> asked;
+  for (const auto& [site, spec] : specs)
+    if (spec.is_float()) asked.insert(site);
+  Placement rest = asked.empty() ? placement : place(graph, profile, asked);
+  for (const Site& site : placement.sites)
+    if (site.kind != SiteKind::kBias && !rest.find(site.name, site.kind)) floats.insert(site.name);
+  return rest;
+}
+
+// Fixes whose sites went into float with their operators match nothing any more, and have done
+// their work.
+AllocationChoices choices_within(const Placement& placement, AllocationChoices choices) {
+  std::erase_if(choices.fixes, [&](const std::string& fix) {
+    const std::string pattern = fix.substr(0, fix.rfind('='));
+    return std::ranges::none_of(placement.sites, [&](const Site& site) {
+      return site.kind != SiteKind::kBias && matches(pattern, site.name);
+    });
+  });
+  return choices;
+}
+
+std::vector<std::map<int, double>> losses_of(const AllocationSites& sites,
+                                             const Sensitivities& sensitivities) {
+  std::vector<std::map<int, double>> losses(sites.sites.size());
+  for (size_t i = 0; i < losses.size(); ++i)
+    if (const auto found = sensitivities.find(sites.sites[i].name); found != sensitivities.end())
+      losses[i] = found->second.losses;
+  return losses;
+}
+
+// Decides the widths of one kind, the other's being as they are. Better or as they were.
+Allocation decide(const AllocationSites& sites, SiteKind kind, const Budget& budget,
+                  const std::vector<std::map<int, double>>& losses, const Solver& solver,
+                  std::vector<int>& bits) {
+  const std::vector<Tied> variables = variables_of(sites, kind);
+  if (variables.empty()) return {};
+  const AllocationProblem problem = problem_of(sites, kind, bits, budget, losses);
+  const Allocation found = solver.solve(problem);
+  double before = 0;
+  for (const Tied& tied : variables)
+    for (size_t site : tied) before += losses[site].at(bits[site]);
+  if (found.loss > before) return {.chosen = {}, .loss = before, .bound = found.bound};
+  for (size_t k = 0; k < variables.size(); ++k)
+    for (size_t site : variables[k]) bits[site] = problem.sites[k][found.chosen[k]].bits;
+  return found;
+}
+
+// Weights always; activations where the budget or the user speaks of them.
+QuantPlan plan_of(const AllocationTask& task, const std::vector<int>& bits,
+                  const AllocateOptions& options) {
+  const AllocationSites& sites = task.sites;
+  QuantPlan plan{.sites = {}, .budget = options.budget};
+  for (const std::string& site : task.floats) plan.sites[site].bits = 32;
+  const bool has_activations = options.budget.average_activation_bits || options.budget.bops ||
+                               options.choices.activations != 8;
+  for (size_t i = 0; i < bits.size(); ++i) {
+    const AllocationSite& site = sites.sites[i];
+    const bool is_weight = site.kind == SiteKind::kWeight;
+    if (is_weight) plan.sites[site.name].bits = bits[i];
+    if (!is_weight && has_activations)
+      for (const std::string& name : site.sharing) plan.sites[name].bits = bits[i];
+  }
+  plan.budget.outside_average = outside_average(sites);
+  return plan;
+}
+
+}  // namespace
+
+std::set<std::string> outside_average(const AllocationSites& sites) {
+  std::set<std::string> names = sites.other_weights;
+  for (const AllocationSite& site : sites.sites) {
+    if (!site.is_fixed()) continue;
+    names.insert(site.name);
+    names.insert(site.sharing.begin(), site.sharing.end());
+  }
+  return names;
+}
+
+Allocation decide_widths(const AllocationSites& sites, const Budget& budget,
+                         const std::vector<std::map<int, double>>& losses, const Solver& solver,
+                         std::vector<int>& bits) {
+  Allocation weights;
+  for (int round = 0; round < kMostRounds; ++round) {
+    const std::vector<int> before = bits;
+    if (budget.average_activation_bits)
+      decide(sites, SiteKind::kActivation, budget, losses, solver, bits);
+    weights = decide(sites, SiteKind::kWeight, budget, losses, solver, bits);
+    if (bits == before || !budget.average_activation_bits || !budget.bops) break;
+  }
+  return weights;
+}
+
+AllocationTask allocation_task(const Model& source, const std::string& target,
+                               const AllocationChoices& choices) {
+  const auto& profile = Registry<Profile>::get(target);
+  Dequantized parts = dequantize(prepare(source));
+  if (parts.quantization() != Quantization::kFloat)
+    throw Error(
+        "allocating bits: the model is quantized already, and what its weights were is gone; give "
+        "the float model");
+  AllocationTask task{std::move(parts.model), {}, {}, {}};
+  task.placement = placement_of(task.model.graph, profile, choices, task.floats);
+  task.sites = allocation_sites(task.model.graph, task.placement, profile,
+                                choices_within(task.placement, choices));
+  return task;
+}
+
+Sensitivities sensitivities_of(const AllocationTask& task, const Dataset* data,
+                               const AllocateOptions& options, const Run& run) {
+  const auto& method = Registry<AllocationMethod>::get(options.method);
+  if (options.budget.average_activation_bits && !method.takes_activations)
+    throw UsageError("--method ", method.name,
+                     " allocates widths of weights alone; for --average-activation-bits take kl, "
+                     "sqnr or projection");
+  if (options.sensitivities)
+    return parse_sensitivities(*options.sensitivities, options.sensitivities_source, method.name,
+                               task.sites);
+  if (method.needs_data && !data)
+    throw UsageError("--method ", method.name, " looks at the network's activations: give --data");
+  return method.measure({task.model.graph, task.placement, Registry<Profile>::get(options.target),
+                         task.sites, data, options.skip_broken, options.how, run});
+}
+
+Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
+                const AllocateOptions& options) {
+  const auto& method = Registry<AllocationMethod>::get(options.method);
+  const auto& solver =
+      Registry<Solver>::get(options.solver.empty() ? method.solver : options.solver);
+  require_feasible(task.sites, options.budget);
+  Allocated result{.plan = {},
+                   .sites = task.sites,
+                   .bits = {},
+                   .sensitivities = sensitivities,
+                   .use = {},
+                   .solver = solver.name};
+  for (const AllocationSite& site : task.sites.sites) result.bits.push_back(site.widths.front());
+  const auto start = std::chrono::steady_clock::now();
+  const Allocation weights = decide_widths(
+      task.sites, options.budget, losses_of(task.sites, sensitivities), solver, result.bits);
+  result.solve_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.loss = weights.loss;
+  result.bound = weights.bound;
+  result.use = use_of(task.sites, result.bits);
+  result.plan = plan_of(task, result.bits, options);
+  if (!is_within(result.use, options.budget))
+    throw std::logic_error("the solver " + solver.name + " passed a budget");
+  return result;
+}
+
+Allocated allocate(const Model& model, const Dataset* data, const AllocateOptions& options,
+                   const Run& run) {
+  const AllocationTask task = allocation_task(model, options.target, options.choices);
+  require_feasible(task.sites, options.budget);  // before minutes of measuring
+  return solve(task, sensitivities_of(task, data, options, run), options);
+}
+
+}  // namespace halftone

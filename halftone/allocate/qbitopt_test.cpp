@@ -1,0 +1,129 @@
+#include "halftone/allocate/qbitopt.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "halftone/allocate/written_budget.h"
+#include "halftone/nn/network_inputs.h"
+#include "halftone/onnx/writer.h"
+#include "halftone/qat/train.h"
+#include "tests/message_of.h"
+#include "tests/temporary_folder.h"
+#include "tests/training_model.h"
+
+namespace halftone {
+namespace {
+
+struct Setup {
+  StripedImages data;
+  AllocationSites sites;
+  Budget budget{.average_weight_bits = 3, .average_activation_bits = 3};
+  TrainOptions options{.epochs = 5, .batch = 16, .reestimation_batches = 2};
+
+  Setup() {
+    sites = allocation_task(training_model(), "onnxruntime",
+                            {.activation_widths = {2, 3, 4, 5, 6, 7, 8}})
+                .sites;
+    budget.outside_average = outside_average(sites);
+    options.seconds_between_saves = 0;
+  }
+};
+
+TEST(QBitOpt, TheBudgetHoldsInTheFileAndAtEveryDecision) {
+  Setup s;
+  const TemporaryFolder folder;
+  const halftone::Run run;
+  const std::string history = (folder.path() / "history.jsonl").string();
+  s.options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3, .history = history}, run)};
+  const TrainResult result = train(training_model(), s.data, s.options, run);
+  require_within_budget(result.model, s.budget, "the test");
+  std::ifstream file(history);
+  size_t decisions = 0;
+  for (std::string line; std::getline(file, line); ++decisions) {
+    const auto json = nlohmann::json::parse(line);
+    EXPECT_LE(json.at("average_weight_bits").get<double>(), 3);
+    EXPECT_LE(json.at("average_activation_bits").get<double>(), 3);
+  }
+  EXPECT_GT(decisions, 2u);
+  // Fixed sites never move.
+  EXPECT_EQ(result.sites.weights.at("stem.weight").params.bits, 8);
+}
+
+TEST(QBitOpt, SquaredGradientsDoNotDependOnTheBatch) {
+  Setup s;
+  const halftone::Run run;
+  TrainingNetworkOptions options;
+  TrainingNetwork training(training_model(), s.data, options, run);
+  QBitOptHook hook(training, s.sites, s.budget, {}, run);
+  for (const auto& [name, value] : training.network().network().parameters())
+    if (!training.network().network().running_statistics().contains(name)) value.requires_grad_();
+  // Every image twice is a batch of twice the size with the same mean loss.
+  auto activation_square = [&](int copies) {
+    const Batch batch = load_batch(s.data, all_samples(s.data), {.batch = s.data.size()});
+    TensorMap inputs = network_inputs(training.network().network(), batch);
+    at::Tensor& images = inputs.at("image");
+    images = images.repeat({copies, 1, 1, 1});
+    QuantizedRun how{.training = true};
+    how.watch = [&](bool is_weight, const std::string& site, const at::Tensor& value,
+                    const at::Tensor& quantized) { hook.watch(is_weight, site, value, quantized); };
+    const at::Tensor logits = training.network().run(inputs, how).at("logits");
+    logits.square().sum(1).mean().backward();
+    return hook.squared_gradients().at("s") * hook.squared_gradients().at("batch");
+  };
+  const double once = activation_square(1), twice = activation_square(2);
+  EXPECT_NEAR(twice / once, 1, 1e-3);
+}
+
+struct Killer : Reporter {
+  explicit Killer(int reports) : left(reports) {}
+  void progress(std::string_view what, size_t, size_t) override {
+    if (what.starts_with("epoch") && --left < 0) throw std::runtime_error("killed");
+  }
+  int left;
+};
+
+TEST(QBitOpt, KilledAndResumedGivesTheSameBytes) {
+  Setup s;
+  const TemporaryFolder folder;
+  auto trained = [&](const halftone::Run& run) {
+    TrainOptions options = s.options;
+    options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3}, run)};
+    return serialize_model(train(training_model(), s.data, options, run).model);
+  };
+  const std::string whole = trained({.seed = 2});
+  for (int reports : {8, 14, 20}) {
+    Killer killer(reports);
+    EXPECT_THROW(
+        trained(
+            {.seed = 2, .reporter = &killer, .checkpoint = folder.path().string(), .resume = true}),
+        std::runtime_error);
+  }
+  EXPECT_EQ(trained({.seed = 2, .checkpoint = folder.path().string(), .resume = true}), whole);
+}
+
+TEST(QBitOpt, RangesCarriedForthAndBackReturn) {
+  Setup s;
+  TrainingNetwork training(training_model(), s.data, {}, {});
+  auto params = [&] { return training.network().quantizers().activations.at("s")->params(); };
+  const QuantParams before = params();
+  training.set_bits("s", 3);
+  EXPECT_EQ(params().bits, 3);
+  training.set_bits("s", before.bits);
+  EXPECT_NEAR(params().scales[0] / before.scales[0], 1, 1e-6);
+  EXPECT_EQ(params().zero_points, before.zero_points);
+}
+
+TEST(QBitOpt, RefusesWhatCannotFit) {
+  Setup s;
+  s.budget.average_weight_bits = 1.5;
+  const halftone::Run run;
+  s.options.hooks = {qbitopt_hook(s.sites, s.budget, {}, run)};
+  const std::string message = message_of([&] { train(training_model(), s.data, s.options, run); });
+  EXPECT_NE(message.find("smallest feasible"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace halftone

@@ -1,0 +1,105 @@
+#include "halftone/allocate/written_budget.h"
+
+#include <algorithm>
+#include <set>
+
+#include "halftone/allocate/budget.h"
+#include "halftone/export/compact.h"
+#include "halftone/export/dequantize.h"
+#include "halftone/export/prepare.h"
+#include "halftone/graph/cost.h"
+#include "halftone/graph/links.h"
+#include "halftone/graph/subgraph.h"
+
+namespace halftone {
+namespace {
+
+// What computes a weight from constants: each constant once.
+class ConstantBytes {
+ public:
+  explicit ConstantBytes(const Graph& graph) : graph_(graph), links_(graph) {}
+
+  int64_t count(const std::string& value) {
+    if (value.empty() || !seen_.insert(value).second) return 0;
+    if (const Tensor* constant = graph_.constant(value))
+      return static_cast<int64_t>(constant->bytes().size());
+    const int producer = links_.producer(value);
+    if (producer < 0) return 0;
+    const Node& node = graph_.nodes[static_cast<size_t>(producer)];
+    // Scales of several weights lie in one constant that a Split takes apart evenly.
+    if (node.op_type == "Split" && graph_.constant(node.inputs[0]))
+      return static_cast<int64_t>(graph_.constant(node.inputs[0])->bytes().size() /
+                                  node.outputs.size());
+    // What unpacks codes (shifts, masks, shapes) is the graph's; the codes come first.
+    const bool has_parts =
+        node.op_type == "DequantizeLinear" || node.op_type == "Concat" || node.op_type == "Gather";
+    int64_t bytes = 0;
+    for (size_t i = 0; i < (has_parts ? node.inputs.size() : 1); ++i)
+      bytes += count(node.inputs[i]);
+    return bytes;
+  }
+
+ private:
+  const Graph& graph_;
+  const Links links_;
+  std::set<std::string> seen_;
+};
+
+bool is_quantized(const Model& model) {
+  return std::ranges::any_of(model.graph.nodes,
+                             [](const Node& node) { return node.op_type == "DequantizeLinear"; });
+}
+
+double mean_of(const std::vector<std::pair<double, double>>& bits_and_elements) {
+  double bits = 0, elements = 0;
+  for (const auto& [width, count] : bits_and_elements) bits += width * count, elements += count;
+  return elements > 0 ? bits / elements : 0;
+}
+
+}  // namespace
+
+int64_t weight_bytes_of(const Model& model) {
+  const Model packed = is_quantized(model) ? pack(model) : model;
+  const auto fed = fed_values(packed.graph);
+  ConstantBytes bytes(packed.graph);
+  int64_t total = 0;
+  for (const Node& node : packed.graph.nodes)
+    if (is_weighted(node) && !fed.contains(node.input(1))) total += bytes.count(node.input(1));
+  return total;
+}
+
+void require_within_budget(const Model& written, const Budget& budget, const std::string& source) {
+  if (budget.is_empty()) return;
+  auto require = [&](const char* what, double used, double limit, const char* unit) {
+    if (used > limit * (1 + 1e-9))
+      throw Error(
+          "the plan '", source, "' promises ", what, " of at most ", limit, unit,
+          ", and the quantized file would have ", used, unit,
+          "; allocate again with the options of this command, or remove \"budget\" from the plan");
+  };
+  if (budget.weight_bytes)
+    require("weights", static_cast<double>(weight_bytes_of(written)),
+            static_cast<double>(*budget.weight_bytes), " bytes");
+  const Model prepared = prepare(written);
+  const Dequantized parts = dequantize(prepared);
+  auto is_counted = [&](const std::string& site) { return !budget.outside_average.contains(site); };
+  std::vector<std::pair<double, double>> weights, activations;
+  for (const auto& [name, weight] : parts.sites.weights)
+    if (is_counted(name))
+      weights.emplace_back(weight.params.mean_bits(), static_cast<double>(weight.codes.size()));
+  for (const auto& [name, params] : parts.sites.activations)
+    if (is_counted(name))
+      activations.emplace_back(params.bits,
+                               static_cast<double>(sample_elements(parts.model.graph, name)));
+  if (budget.average_weight_bits)
+    require("average weight bits", mean_of(weights), *budget.average_weight_bits, "");
+  if (budget.average_activation_bits)
+    require("average activation bits", mean_of(activations), *budget.average_activation_bits, "");
+  uint64_t bops = 0;
+  for (const LayerCost& layer : cost_of(prepared.graph, parts.stored_bits).layers)
+    bops += layer.bops();
+  if (budget.bops)
+    require("BOPs", static_cast<double>(bops), static_cast<double>(*budget.bops), "");
+}
+
+}  // namespace halftone
