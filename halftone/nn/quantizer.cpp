@@ -7,7 +7,7 @@
 namespace halftone {
 
 QuantTensor Quantizer::freeze(const at::Tensor& weight) const {
-  return quantize_tensor(weight_values(weight), params(), "a trained weight");
+  return quantize_tensor(weight_values(weight), params_of(weight), "a trained weight");
 }
 
 at::Tensor scales_of(const QuantParams& params) {
@@ -20,6 +20,15 @@ QuantParams with_scales(QuantParams params, const at::Tensor& scales) {
   params.scales.assign(first, first + values.numel());
   params.zero_points.resize(params.scales.size(), 0);
   return params;
+}
+
+std::optional<float> scale_limit(const QuantizerStart& start) {
+  if (!start.upper_limit) return std::nullopt;
+  return largest_scale(*start.upper_limit, start.params.range);
+}
+
+bool has_fixed_zero_point(const QuantParams& p) {
+  return p.zero_points[0] == p.range.qmin || (p.range.qmin < 0 && p.zero_points[0] == 0);
 }
 
 Tensor weight_values(const at::Tensor& weight) { return from_torch(weight.detach()); }

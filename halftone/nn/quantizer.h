@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "halftone/base/registry.h"
@@ -23,8 +24,8 @@ namespace halftone {
 // Where a quantizer begins.
 struct QuantizerStart {
   QuantParams params;  // codes, axis, and scales and zero points found by calibration
-  std::optional<float> scale_limit =
-      {};                     // an activation's scale may not pass it (a Clip before it)
+  // Of a Clip before an activation: the last code may not pass it.
+  std::optional<float> upper_limit = {};
   bool counts_batch = false;  // LSQ's gradient factor of activations counts elements of all samples
   bool clips_gradient = true;    // false: weights get their gradient outside the range too
   bool trains_elements = false;  // FAT: a factor for each element of a weight
@@ -49,6 +50,10 @@ class Quantizer {
 
   // Scales, zero points and codes as they are now.
   virtual QuantParams params() const = 0;
+  // The same for a weight whose scales follow from its values.
+  virtual QuantParams params_of(const at::Tensor& /*weight*/) const { return params(); }
+  // Of parameters(): those that weight decay pulls to 0.
+  virtual std::set<std::string> decayed() const { return {}; }
   // The codes of a weight: dequantized they are what forward() gives.
   virtual QuantTensor freeze(const at::Tensor& weight) const;
 };
@@ -59,6 +64,9 @@ enum class QuantizerRanges { kLeastError, kMinMax };
 // How a network with such quantizers is trained where the user says nothing else.
 struct TrainingRecipe {
   bool trains_network = true;  // false: the quantizers' parameters alone
+  // false: levels that are no grid of equal steps, or rules of one width; they take no other bits
+  // while training and no dampening or freezing.
+  bool has_uniform_grid = true;
   bool folds_batch_norm = false;
   std::string optimizer = "sgd";
   double learning_rate = 0.01;
@@ -85,6 +93,12 @@ QuantParams with_scales(QuantParams params, const at::Tensor& scales);
 
 // The weight as quantize_tensor() takes it: float32 [shape], a copy.
 Tensor weight_values(const at::Tensor& weight);
+
+// The largest scale whose last code stays within the start's limit; nullopt where there is none.
+std::optional<float> scale_limit(const QuantizerStart& start);
+
+// A zero point at the bottom of the codes (nothing below 0), or of a target that takes none.
+bool has_fixed_zero_point(const QuantParams& params);
 
 // Keeps every scale within [1e-8, limit]: below, the numeric contract ends.
 void clamp_scales(at::Tensor& scales, const std::optional<float>& limit);

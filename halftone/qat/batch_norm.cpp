@@ -4,24 +4,28 @@
 
 #include <cmath>
 
-#include "halftone/export/placement.h"
 #include "halftone/graph/links.h"
+#include "halftone/graph/passes/fold_batch_norm.h"
 
 namespace halftone {
 
 std::map<std::string, FollowingBatchNorm> following_batch_norms(const Graph& graph) {
   const Links links(graph);
+  auto is_own = [&](const std::string& name) {
+    return name.empty() || links.consumers(name).size() == 1;
+  };
   std::map<std::string, FollowingBatchNorm> result;
   for (const Node& bn : graph.nodes) {
-    if (bn.op_type != "BatchNormalization" || !bn.domain.empty() || bn.inputs.size() != 5) continue;
-    const int before = links.producer(bn.inputs[0]);
-    if (before < 0 || links.consumers(bn.inputs[0]).size() != 1) continue;
-    const Node& layer = graph.nodes[static_cast<size_t>(before)];
-    const Tensor* weight = graph.constant(layer.input(1));
-    if (!weight || output_channel_axis(layer, weight->rank()) < 0) continue;
-    if (links.consumers(layer.inputs[1]).size() != 1 || !graph.constant(bn.inputs[1])) continue;
-    result[layer.inputs[1]] = {bn.inputs[1], bn.inputs[2], bn.inputs[3], bn.inputs[4],
-                               static_cast<double>(bn.float_or("epsilon", 1e-5f))};
+    const auto target = fold_target(graph, bn, links);
+    if (!target) continue;
+    const Node& layer = graph.nodes[static_cast<size_t>(target->layer)];
+    FollowingBatchNorm norm{bn.inputs[1], bn.inputs[2], bn.inputs[3], bn.inputs[4],
+                            static_cast<double>(bn.float_or("epsilon", 1e-5f))};
+    norm.bias = layer.input(2);
+    norm.axis = target->axis;
+    norm.has_own_constants =
+        is_own(norm.gamma) && is_own(norm.mean) && is_own(norm.bias) && is_own(layer.inputs[1]);
+    result[layer.inputs[1]] = norm;
   }
   return result;
 }
@@ -41,15 +45,13 @@ void turn_round(Graph& graph, const std::string& name, const std::vector<bool>& 
 }  // namespace
 
 void make_gammas_positive(Graph& graph, const std::map<std::string, FollowingBatchNorm>& norms) {
-  for (const Node& layer : graph.nodes) {
-    const auto norm = norms.find(layer.input(1));
-    if (norm == norms.end()) continue;
+  for (const auto& [weight, norm] : norms) {
+    if (!norm.has_own_constants) continue;
     std::vector<bool> turned;
-    for (float gamma : graph.initializers.at(norm->second.gamma).to_vector<float>())
+    for (float gamma : graph.initializers.at(norm.gamma).to_vector<float>())
       turned.push_back(gamma < 0);
-    const int64_t rank = graph.initializers.at(norm->first).rank();
-    turn_round(graph, norm->first, turned, output_channel_axis(layer, rank));
-    for (const std::string& name : {layer.input(2), norm->second.gamma, norm->second.mean})
+    turn_round(graph, weight, turned, norm.axis);
+    for (const std::string& name : {norm.bias, norm.gamma, norm.mean})
       if (!name.empty()) turn_round(graph, name, turned, 0);
   }
 }
@@ -63,26 +65,33 @@ std::vector<float> folding_factors(const Graph& graph, const FollowingBatchNorm&
   return factors;
 }
 
-void reestimate_batch_norm(const TrainedNetwork& network, const std::vector<TensorMap>& batches) {
-  const Network& inner = network.network();
-  if (inner.running_statistics().empty() || batches.empty()) return;
-  // Momentum 0 leaves of the old statistics nothing: after a run they are the batch's.
-  Graph forgetting = inner.graph();
-  for (Node& node : forgetting.nodes)
+namespace {
+
+// Momentum 0 leaves of the old statistics nothing: after a run they are the batch's.
+Graph forgetting(Graph graph) {
+  for (Node& node : graph.nodes)
     if (node.op_type == "BatchNormalization") node.attributes["momentum"] = 0.0f;
-  const Network probe(forgetting);
-  TensorMap sums;
-  for (const TensorMap& batch : batches) {
-    const at::NoGradGuard no_gradient;
-    TensorMap found = network.run_statistics(probe, batch);
-    for (auto& [name, value] : found) {
-      at::Tensor& sum = sums[name];
-      sum = sum.defined() ? sum + value : value;
-    }
-  }
+  return graph;
+}
+
+}  // namespace
+
+BatchNormEstimate::BatchNormEstimate(const TrainedNetwork& network)
+    : network_(network), probe_(forgetting(network.network().graph())) {}
+
+void BatchNormEstimate::add(const TensorMap& batch) {
   const at::NoGradGuard no_gradient;
-  for (const auto& [name, sum] : sums)
-    inner.parameters().at(name).copy_(sum / static_cast<double>(batches.size()));
+  for (auto& [name, value] : network_.run_statistics(probe_, batch)) {
+    at::Tensor& sum = sums_[name];
+    sum = sum.defined() ? sum + value : value;
+  }
+  ++batches_;
+}
+
+void BatchNormEstimate::finish() {
+  const at::NoGradGuard no_gradient;
+  for (const auto& [name, sum] : sums_)
+    network_.network().parameters().at(name).copy_(sum / static_cast<double>(batches_));
 }
 
 }  // namespace halftone

@@ -57,7 +57,8 @@ std::map<size_t, at::Tensor> BlockReplacement::entering(
     }
     const Part& part = parts_[k - 1];
     const at::Tensor& before = k == 1 ? step.inputs.begin()->second : features[k - 2];
-    values[k] = network_.run_part(part.network, {{part.input, before}}, true).at(part.output);
+    values[k] = network_.run_part(part.network, {{part.input, before}}, step.batch_statistics)
+                    .at(part.output);
   }
   return values;
 }
@@ -90,8 +91,9 @@ std::map<size_t, at::Tensor> BlockReplacement::mixed_logits(
     for (size_t k : chosen) {
       at::Tensor value = features[k - 1];
       for (size_t j = k; j < parts_.size(); ++j)
-        value = network_.run_part(parts_[j].network, {{parts_[j].input, value}}, true)
-                    .at(parts_[j].output);
+        value =
+            network_.run_part(parts_[j].network, {{parts_[j].input, value}}, step.batch_statistics)
+                .at(parts_[j].output);
       logits[k] = value;
     }
   } else if (!chosen.empty()) {

@@ -37,7 +37,8 @@ struct GuideStep {
   const at::Tensor& logits;  // its first output
   const at::Tensor& labels;  // [n] int64; undefined where there are none
   uint64_t step = 0;
-  double progress = 0;  // of the training, in [0, 1)
+  double progress = 0;           // of the training, in [0, 1)
+  bool batch_statistics = true;  // of BatchNormalization, as in the quantized network's own pass
 };
 
 class Guide {

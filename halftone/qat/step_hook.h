@@ -28,8 +28,6 @@ class StepHook {
                      const at::Tensor& /*quantized*/) {}
   // Added to the loss; undefined: nothing.
   virtual at::Tensor loss(const TrainingStep&) { return {}; }
-  // Gradients are there, the optimizer's step is not done.
-  virtual void after_backward(const TrainingStep&) {}
   // Returns tensors that began anew, whose moments the optimizer is to forget.
   virtual std::vector<at::Tensor> after_step(const TrainingStep&) { return {}; }
   // What a checkpoint keeps, by name; restore() takes it back.

@@ -39,6 +39,4 @@ std::string tensor_bytes(const at::Tensor& tensor) {
           static_cast<size_t>(dense.numel())};
 }
 
-at::Tensor number_tensor(double value) { return at::full({1}, value, at::kDouble); }
-
 }  // namespace halftone

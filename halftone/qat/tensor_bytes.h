@@ -11,9 +11,8 @@ std::string to_bytes(const TensorMap& tensors);
 // Throws Error where the bytes are not what to_bytes() gave.
 TensorMap tensors_from(const std::string& bytes);
 
-// Bytes and a number as tensors, to lie among others.
+// Bytes as a tensor, to lie among others.
 at::Tensor bytes_tensor(const std::string& bytes);
 std::string tensor_bytes(const at::Tensor& tensor);
-at::Tensor number_tensor(double value);
 
 }  // namespace halftone

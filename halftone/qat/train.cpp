@@ -133,8 +133,17 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data) {
     throw UsageError(
         "--guide none learns from labels, and there are none to learn from: use "
         "--guide distill");
-  o.network.folds_batch_norm =
-      o.batch_norm.empty() ? recipe.folds_batch_norm : o.batch_norm == "fold";
+  // One scale for a tensor does not survive the folding of a factor for each channel.
+  o.network.folds_batch_norm = o.batch_norm.empty()
+                                   ? recipe.folds_batch_norm || o.network.per_tensor
+                                   : o.batch_norm == "fold";
+  if (o.validation && !guide.make && !o.validation->is_labelled())
+    throw UsageError("--validate: the data has no labels, and --guide none has no other measure");
+  if (o.oscillation.is_on() && !(recipe.has_uniform_grid && recipe.trains_network))
+    throw UsageError(
+        "--dampen and --freeze-oscillating are for weights on a uniform grid that are "
+        "trained; --quantizer ",
+        quantizer.name, " has none");
   const bool learns_labels = guide.uses_labels && has_labels && o.label_weight > 0;
   const bool is_image = data.inputs().size() == 1 && data.inputs()[0].type.shape &&
                         data.inputs()[0].type.shape->size() == 4;

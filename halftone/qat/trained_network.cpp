@@ -30,7 +30,8 @@ void TrainedNetwork::round_biases(TensorMap& values) const {
     const auto input = quantizers_.activations.find(quantizers_.owners.at(b.input));
     const auto weight = quantizers_.weights.find(b.weight);
     if (input == quantizers_.activations.end() || weight == quantizers_.weights.end()) continue;
-    at::Tensor step = scales_of(weight->second->params()) * input->second->params().scales[0];
+    at::Tensor step = scales_of(weight->second->params_of(parameters.at(b.weight))) *
+                      input->second->params().scales[0];
     const at::Tensor own = b.bias.empty() ? at::zeros({1}) : parameters.at(b.bias).detach();
     at::Tensor bias = own;
     if (b.norm) {
@@ -71,32 +72,34 @@ TensorMap TrainedNetwork::run(const TensorMap& inputs, const QuantizedRun& how) 
 
 // The whole network's values for the parameters of a part: weights quantized, running statistics
 // copied.
-TensorMap TrainedNetwork::part_values(const Network& part, bool training) const {
+TensorMap TrainedNetwork::part_values(const Network& part, bool rounds_biases) const {
   TensorMap values;
   for (const auto& [name, unused] : part.parameters()) {
     const at::Tensor& own = network_.parameters().at(name);
     const auto quantizer = quantizers_.weights.find(name);
     if (quantizer != quantizers_.weights.end())
-      values[name] = quantizer->second->forward(own, training);
+      values[name] = quantizer->second->forward(own, false);
     else
       values[name] = network_.running_statistics().contains(name) ? own.clone() : own;
   }
-  if (!training) round_biases(values);
+  if (rounds_biases) round_biases(values);
   return values;
 }
 
 TensorMap TrainedNetwork::run_part(const Network& part, const TensorMap& inputs,
-                                   bool training) const {
-  NetworkRun run{.training = training, .initializers = part_values(part, training)};
-  // What enters is quantized already, or float on purpose.
+                                   bool batch_statistics) const {
+  NetworkRun run{.training = batch_statistics,
+                 .initializers = part_values(part, !batch_statistics)};
+  // What enters behind a cut is quantized already, or float on purpose.
   run.replace = [&](const std::string& name, const at::Tensor& value) {
-    return inputs.contains(name) ? at::Tensor() : quantized(name, value, {.training = training});
+    const bool is_cut = inputs.contains(name) && !network_.graph().is_input(name);
+    return is_cut ? at::Tensor() : quantized(name, value, {});
   };
   return part.run(inputs, run);
 }
 
 TensorMap TrainedNetwork::run_statistics(const Network& like, const TensorMap& inputs) const {
-  NetworkRun run{.training = true, .initializers = part_values(like, false)};
+  NetworkRun run{.training = true, .initializers = part_values(like, true)};
   run.replace = [&](const std::string& name, const at::Tensor& value) {
     return quantized(name, value, {});
   };

@@ -20,6 +20,9 @@ namespace halftone {
 struct FollowingBatchNorm {
   std::string gamma, beta, mean, variance;
   double epsilon = 1e-5;
+  std::string bias = {};          // of the layer; empty where it has none
+  int64_t axis = 0;               // of the weight's output channels
+  bool has_own_constants = true;  // nobody else reads gamma, mean, bias or weight
 };
 
 // A bias that the file holds as an integer at the product of two scales, which is coarse where both
@@ -62,9 +65,9 @@ class TrainedNetwork {
   // file has them. Without `training` it may be called from several
   // threads at once.
   TensorMap run(const TensorMap& inputs, const QuantizedRun& how = {}) const;
-  // A part of the network, with the weights and quantizers of the whole. Running statistics do not
-  // move.
-  TensorMap run_part(const Network& part, const TensorMap& inputs, bool training) const;
+  // A part of the network, with the weights and quantizers of the whole. Running statistics and
+  // ranges do not move.
+  TensorMap run_part(const Network& part, const TensorMap& inputs, bool batch_statistics) const;
 
   // The running statistics that `like` (the same graph with other attributes) comes to in a
   // training run on a batch, quantizers as in evaluation; the network's own do not move.
@@ -82,7 +85,7 @@ class TrainedNetwork {
  private:
   TensorMap quantized_weights(const QuantizedRun& how) const;
   void round_biases(TensorMap& values) const;
-  TensorMap part_values(const Network& part, bool training) const;
+  TensorMap part_values(const Network& part, bool rounds_biases) const;
   at::Tensor quantized(const std::string& name, const at::Tensor& value,
                        const QuantizedRun& how) const;
 

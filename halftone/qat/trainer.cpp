@@ -23,22 +23,28 @@ using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kStepsBetweenLines = 10;
 
-// Initializers that training moves: what operators name as their weights, biases and factors. Other
-// constants (bounds of a Clip, sizes) are no parameters.
-std::set<std::string> trainable(const Graph& graph) {
-  const std::map<std::string, std::vector<size_t>> places{{"Conv", {1, 2}},
-                                                          {"ConvTranspose", {1, 2}},
-                                                          {"Gemm", {1, 2}},
-                                                          {"MatMul", {0, 1}},
-                                                          {"BatchNormalization", {1, 2}},
-                                                          {"PRelu", {1}},
-                                                          {"LayerNormalization", {1, 2}},
-                                                          {"InstanceNormalization", {1, 2}}};
-  std::set<std::string> names;
+// Initializers that training moves, and whether each is a weight: what operators name as their
+// weights, biases and factors. Other constants (bounds of a Clip, sizes) are no parameters.
+std::map<std::string, bool> trainable(const Graph& graph) {
+  struct Place {
+    size_t input;
+    bool is_weight;
+  };
+  const std::map<std::string, std::vector<Place>> places{
+      {"Conv", {{1, true}, {2, false}}},
+      {"ConvTranspose", {{1, true}, {2, false}}},
+      {"Gemm", {{1, true}, {2, false}}},
+      {"MatMul", {{0, true}, {1, true}}},
+      {"BatchNormalization", {{1, false}, {2, false}}},
+      {"PRelu", {{1, false}}},
+      {"LayerNormalization", {{1, false}, {2, false}}},
+      {"InstanceNormalization", {{1, false}, {2, false}}}};
+  std::map<std::string, bool> names;
   for (const Node& node : graph.nodes)
     if (const auto found = places.find(node.op_type); found != places.end() && node.domain.empty())
-      for (size_t place : found->second)
-        if (graph.constant(node.input(place))) names.insert(node.input(place));
+      for (const Place& place : found->second)
+        if (graph.constant(node.input(place.input)))
+          names[node.input(place.input)] |= place.is_weight;
   return names;
 }
 
@@ -78,7 +84,7 @@ struct Trainer::Sums {
   double loss = 0, right = 0, samples = 0, labelled = 0, seconds = 0;
   uint64_t steps = 0;
   double rate = 0;
-  Clock::time_point saved = Clock::now();
+  Clock::time_point saved = Clock::now(), counted = Clock::now();
 
   at::Tensor packed() const {
     return at::tensor({loss, right, samples, labelled, seconds, static_cast<double>(steps), rate},
@@ -147,15 +153,13 @@ TensorMap Trainer::trained_tensors(bool is_decayed) const {
   const TrainedNetwork& network = training_.network();
   TensorMap result;
   if (plan_.quantizer.recipe.trains_network)
-    for (const std::string& name : trainable(network.network().graph())) {
-      const at::Tensor& tensor = network.network().parameters().at(name);
-      if ((tensor.dim() > 1) == is_decayed) result[name] = tensor;
-    }
-  if (is_decayed) return result;
+    for (const auto& [name, is_weight] : trainable(network.network().graph()))
+      if (is_weight == is_decayed) result[name] = network.network().parameters().at(name);
   auto add = [&](bool is_weight, const auto& quantizers) {
     for (const auto& [site, quantizer] : quantizers)
       for (const auto& [name, tensor] : quantizer->parameters())
-        result[state_name(is_weight, site, name)] = tensor;
+        if (quantizer->decayed().contains(name) == is_decayed)
+          result[state_name(is_weight, site, name)] = tensor;
   };
   add(true, network.quantizers().weights);
   add(false, network.quantizers().activations);
@@ -167,7 +171,7 @@ std::vector<EpochReport> Trainer::run() {
   size_t next_step = 0;
   const bool is_resumed = restore(epoch, next_step);
   if (is_resumed) run_.info(text("going on in epoch ", epoch, " at step ", next_step));
-  const bool starts_well = !plan_.quantizer.recipe.trains_network;
+  const bool starts_well = !plan_.quantizer.recipe.trains_network && plan_.options.lowering.empty();
   if (!is_resumed && starts_well && held_out_) keep_if_best(0, quality(*held_out_));
   for (; epoch <= plan_.options.epochs; ++epoch, next_step = 0) {
     if (run_.is_time_up()) {
@@ -177,6 +181,10 @@ std::vector<EpochReport> Trainer::run() {
     }
     run_epoch(epoch, next_step);
     end_epoch(epoch);
+  }
+  if (stage_ != plan_.options.lowering.size()) {
+    run_.warning("the sites' own bits were not reached; what is written has them, untrained");
+    begin_stage(plan_.options.lowering.size());
   }
   if (!best_.empty()) {
     training_.network().restore(best_);
@@ -237,8 +245,9 @@ at::Tensor Trainer::loss_of(const TensorMap& inputs, const TensorMap& outputs,
   }
   if (guide_) {
     const at::Tensor none;
-    const at::Tensor more = guide_->loss(
-        {inputs, outputs, logits, plan_.learns_labels ? labels : none, step_, at.progress()});
+    const at::Tensor more =
+        guide_->loss({inputs, outputs, logits, plan_.learns_labels ? labels : none, step_,
+                      at.progress(), trains_statistics()});
     if (more.defined()) loss = loss + more;
   }
   for (const auto& hook : hooks_)
@@ -248,7 +257,6 @@ at::Tensor Trainer::loss_of(const TensorMap& inputs, const TensorMap& outputs,
 
 void Trainer::step(const Batch& batch, int epoch) {
   if (batch.count == 0) return;
-  const auto begin = Clock::now();
   TrainedNetwork& network = training_.network();
   TensorMap inputs = fed(network.network(), batch);
   const Augmentation& how = *plan_.options.augmentation;
@@ -280,7 +288,6 @@ void Trainer::step(const Batch& batch, int epoch) {
   const TrainingStep at{step_, total_};
   optimizer_->zero_gradients();
   loss.backward();
-  for (const auto& hook : hooks_) hook->after_backward(at);
   if (plan_.options.clip_gradients > 0 &&
       !std::isfinite(optimizer_->clip_gradients(plan_.options.clip_gradients)))
     report_not_finite(inputs);
@@ -289,8 +296,7 @@ void Trainer::step(const Batch& batch, int epoch) {
       optimizer_->forget();
   const double factor = rate_factor(plan_.schedule, {step_, total_}, plan_.options.warmup);
   optimizer_->step(factor);
-  for (const auto& [site, quantizer] : network.quantizers().weights) quantizer->project();
-  for (const auto& [site, quantizer] : network.quantizers().activations) quantizer->project();
+  project();
   for (const auto& hook : hooks_) optimizer_->forget(hook->after_step(at));
   follow_average();
 
@@ -302,13 +308,26 @@ void Trainer::step(const Batch& batch, int epoch) {
   sums_->right += right;
   sums_->labelled += labelled;
   sums_->samples += static_cast<double>(batch.count);
-  sums_->seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+  const auto now = Clock::now();  // reading and validation count too
+  sums_->seconds += std::chrono::duration<double>(now - sums_->counted).count();
+  sums_->counted = now;
   sums_->rate = *plan_.options.learning_rate * factor;
   ++sums_->steps;
   if (step_ % kStepsBetweenLines == 0)
     metrics_.add({epoch, step_, value, labelled > 0 ? 100 * right / labelled : -1, sums_->rate,
                   sums_->samples / std::max(1e-9, sums_->seconds)});
   ++step_;
+}
+
+// Quantizers' parameters, and factors of normalization that stay on the side where folding finds
+// their weights' codes.
+void Trainer::project() {
+  const at::NoGradGuard no_gradient;
+  TrainedNetwork& network = training_.network();
+  for (const auto& [site, quantizer] : network.quantizers().weights) quantizer->project();
+  for (const auto& [site, quantizer] : network.quantizers().activations) quantizer->project();
+  for (const std::string& gamma : training_.positive_gammas())
+    network.network().parameters().at(gamma).clamp_min_(0);
 }
 
 void Trainer::follow_average() {
@@ -321,18 +340,17 @@ void Trainer::follow_average() {
 void Trainer::reestimate() {
   if (plan_.options.reestimation_batches <= 0 || !plan_.quantizer.recipe.trains_network) return;
   const size_t batch = std::min(plan_.options.batch, samples_.size());
-  std::vector<TensorMap> batches;
-  const auto some = evenly_spread(
-      samples_, batch * std::min(samples_.size() / batch,
-                                 static_cast<size_t>(plan_.options.reestimation_batches)));
   const TrainedNetwork& network = training_.network();
   if (network.network().running_statistics().empty()) return;
-  for_each_batch(data_, some,
+  const size_t count = batch * std::min(samples_.size() / batch,
+                                        static_cast<size_t>(plan_.options.reestimation_batches));
+  BatchNormEstimate estimate(network);
+  for_each_batch(data_, evenly_spread(samples_, count),
                  {.batch = batch, .skip_broken = plan_.options.network.quantize.skip_broken}, run_,
                  [&](const Batch& loaded) {
-                   if (loaded.count == batch) batches.push_back(fed(network.network(), loaded));
+                   if (loaded.count == batch) estimate.add(fed(network.network(), loaded));
                  });
-  reestimate_batch_norm(network, batches);
+  estimate.finish();
 }
 
 // Top-1 in percent where there are labels, else the guide's loss with its sign turned: more is
@@ -372,7 +390,7 @@ double Trainer::quality(const Dataset& data) const {
 }
 
 void Trainer::keep_if_best(int epoch, double quality) {
-  if (!best_.empty() && quality <= best_quality_) return;
+  if (!best_.empty() && !(quality > best_quality_)) return;
   best_ = copied(training_.network().state());
   best_quality_ = quality;
   best_epoch_ = epoch;
@@ -426,6 +444,8 @@ void Trainer::report_not_finite(const TensorMap& inputs) const {
 }
 
 void Trainer::save(int epoch, size_t next_step) const {
+  for (const auto& [name, value] : training_.network().state())
+    if (!at::isfinite(value).all().item<bool>()) return;  // the last good one stays
   TensorMap all = with_prefix("network/", training_.network().state());
   all.merge(with_prefix("average/", average_));
   all.merge(with_prefix("best/", best_));
@@ -458,7 +478,9 @@ bool Trainer::restore(int& epoch, size_t& next_step) {
   step_ = static_cast<uint64_t>(position[2]);
   const auto stage = static_cast<size_t>(position[3]);
   if (stage > 0) {  // its quantizers began with the weights of that moment
-    const TensorMap then = tensors_from(*checkpoint_.read(text("stage-", stage)));
+    const auto stored_stage = checkpoint_.read(text("stage-", stage));
+    if (!stored_stage) throw Error("the checkpoint lacks its part 'stage-", stage, "'");
+    const TensorMap then = tensors_from(*stored_stage);
     const at::NoGradGuard no_gradient;
     for (const auto& [name, value] : training_.network().network().parameters())
       value.copy_(then.at(name));

@@ -56,8 +56,8 @@ class Trainer {
   TensorMap trained_tensors(bool is_decayed) const;
   bool trains_statistics() const;
   bool is_save_due() const;
+  void project();
   void follow_average();
-  TensorMap averaged_state() const;
   void save(int epoch, size_t next_step) const;
   bool restore(int& epoch, size_t& next_step);
 

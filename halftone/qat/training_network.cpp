@@ -65,6 +65,19 @@ void fit(QuantTensor& weight, const Tensor& bias, const QuantParams& input, int6
   weight = quantize_tensor(dequantize_tensor(weight), wider, "a trained weight");
 }
 
+// What quantizers have no form of.
+void require_trainable(const std::map<std::string, QuantSpec>& specs) {
+  for (const auto& [site, spec] : specs) {
+    if (spec.group.value_or(0) || spec.scheme == Scheme::kAffine)
+      if (spec.group.value_or(0) || spec.bits < 32)
+        throw Error("site '", site,
+                    "': groups and zero points of weights are not trained; leave "
+                    "them out of the plan");
+    if (std::ranges::find(spec.channel_bits, 1) != spec.channel_bits.end())
+      throw Error("site '", site, "': single channels of 1 bit are not trained; give them 2");
+  }
+}
+
 }  // namespace
 
 TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
@@ -90,6 +103,7 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
   if (options.per_tensor)
     for (const Site& site : placement_.sites)
       if (site.kind == SiteKind::kWeight) specs_.at(site.name).per_channel = false;
+  require_trainable(specs_);
   present_ = specs_;
   float_graph_ = folded_.graph;
   if (!options.folds_batch_norm && !options.quantize.requantize) {
@@ -97,7 +111,10 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
     keeps_batch_norm_ = has_sites(kept, placement_);
     if (keeps_batch_norm_) float_graph_ = std::move(kept);
   }
-  make_gammas_positive(float_graph_, following_batch_norms(float_graph_));
+  const auto norms = following_batch_norms(float_graph_);
+  make_gammas_positive(float_graph_, norms);
+  for (const auto& [weight, norm] : norms)
+    if (norm.has_own_constants) positive_gammas_.push_back(norm.gamma);
   start_quantizers(data, run);
 }
 
@@ -108,7 +125,7 @@ QuantizerStart TrainingNetwork::weight_start(const std::string& site,
   const bool is_min_max =
       Registry<QuantizerKind>::get(options_.quantizer).recipe.ranges == QuantizerRanges::kMinMax;
   const WeightScale below = is_min_max ? WeightScale::kMinMax : WeightScale::kMse;
-  return {.params = fitted(grid, weight, {.below = below}, site),
+  return {.params = fitted(grid, weight, {.at_8_bits = below, .below = below}, site),
           .clips_gradient = options_.clips_gradient,
           .trains_elements = options_.trains_elements};
 }
@@ -150,12 +167,11 @@ void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
                                            method, options_.quantize.full_range, run.threads);
 
   SiteQuantizers quantizers;
-  std::map<std::string, float> limits;
+  std::map<std::string, float> limits;  // by the site that owns the scale
   for (const Site& site : placement_.sites)
     if (site.kind == SiteKind::kActivation && site.upper_limit) {
-      const float limit = largest_scale(*site.upper_limit, sites.activations.at(site.name).range);
-      const auto [found, is_new] = limits.emplace(site.shares_with, limit);
-      found->second = std::min(found->second, limit);
+      const auto [found, is_new] = limits.emplace(site.shares_with, *site.upper_limit);
+      found->second = std::min(found->second, *site.upper_limit);
     }
   for (const Site& site : placement_.sites) {
     if (site.kind == SiteKind::kWeight) {
@@ -169,7 +185,7 @@ void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
       QuantizerStart start{.params = sites.activations.at(site.shares_with),
                            .counts_batch = options_.counts_batch};
       if (const auto limit = limits.find(site.shares_with); limit != limits.end())
-        start.scale_limit = limit->second;
+        start.upper_limit = limit->second;
       quantizers.activations[site.shares_with] = kind.activation(start);
       starts_[site.shares_with] = start;
     }
@@ -215,6 +231,9 @@ QuantizerStart with_bits(const QuantizerStart& calibrated, const QuantParams& pr
 
 std::vector<at::Tensor> TrainingNetwork::set_bits(const std::string& site, int bits) {
   const auto& profile = Registry<Profile>::get(options_.quantize.target);
+  const auto& kind = Registry<QuantizerKind>::get(options_.quantizer);
+  if (!kind.recipe.has_uniform_grid)
+    throw UsageError("--quantizer ", kind.name, " keeps its bits while it trains; use lsq");
   SiteQuantizers& all = network_->quantizers();
   const auto weight = all.weights.find(site);
   Quantizer& quantizer = weight != all.weights.end() ? *weight->second : *all.activations.at(site);

@@ -34,8 +34,8 @@ struct TrainingNetworkOptions {
 
 class TrainingNetwork {
  public:
-  // Calibrates on samples spread over `data`. Sites have their final bits, or `least_bits` where
-  // that is more.
+  // Calibrates on samples spread over `data`. Throws Error naming the site where a plan asks for
+  // what is not trained.
   TrainingNetwork(const Model& source, const Dataset& data, const TrainingNetworkOptions& options,
                   const Run& run);
 
@@ -47,12 +47,15 @@ class TrainingNetwork {
   // The same with BatchNormalization folded: what the report compares with.
   const Graph& folded_graph() const { return folded_.graph; }
 
+  // Factors of normalizations that begin at 0 or above and must stay there (qat/batch_norm.h).
+  const std::vector<std::string>& positive_gammas() const { return positive_gammas_; }
+
   // Every site to max(bits, its own): quantizers start anew, from the weights as they are.
   void lower_bits(int bits, const Dataset& data, const Run& run);
 
   // The quantizer of a site (of an activation: the one that owns the scale) to another width. A
   // weight gets the scale of least error, an activation keeps its range. Returns what is trained of
-  // it.
+  // it. Throws UsageError for quantizers without a uniform grid.
   std::vector<at::Tensor> set_bits(const std::string& site, int bits);
   int bits_of(const std::string& site) const;
 
@@ -74,6 +77,7 @@ class TrainingNetwork {
   Model folded_;       // float, as it came: what placement_ was made for
   Graph float_graph_;  // BatchNormalization kept, or folded
   bool keeps_batch_norm_ = false;
+  std::vector<std::string> positive_gammas_;
   Placement placement_;
   std::map<std::string, QuantSpec> specs_;
   std::map<std::string, QuantSpec> present_;      // with more bits for now

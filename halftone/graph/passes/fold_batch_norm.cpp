@@ -1,3 +1,5 @@
+#include "halftone/graph/passes/fold_batch_norm.h"
+
 #include <cmath>
 #include <optional>
 
@@ -55,20 +57,12 @@ Tensor scaled(const Tensor& weight, const std::vector<double>& factor, int64_t a
   return Tensor::from_doubles(weight.dtype(), weight.shape(), values);
 }
 
-bool fold_into(Graph& graph, Node& layer, const Node& bn, const Links& links) {
-  const int64_t axis = channel_axis(layer);
-  const Tensor* weight = axis < 0 ? nullptr : graph.constant(layer.input(1));
+void fold_into(Graph& graph, Node& layer, int64_t axis, const Node& bn, const Links& links) {
+  const Tensor* weight = graph.constant(layer.input(1));
   const auto affine = as_affine(graph, bn);
-  if (!weight || !affine || weight->rank() <= axis) return false;
   const size_t channels = affine->factor.size();
-  if (weight->shape()[static_cast<size_t>(axis)] != static_cast<int64_t>(channels)) return false;
-
   std::vector<double> bias(channels, 0.0);
-  if (!layer.input(2).empty()) {
-    const Tensor* old = graph.constant(layer.inputs[2]);
-    if (!old || old->count() != static_cast<int64_t>(channels)) return false;
-    bias = old->to_vector<double>();
-  }
+  if (!layer.input(2).empty()) bias = graph.constant(layer.inputs[2])->to_vector<double>();
   for (size_t c = 0; c < channels; ++c) bias[c] = bias[c] * affine->factor[c] + affine->shift[c];
 
   // A name stays with its layer; a weight or bias that another layer reads too gets a copy of its
@@ -90,20 +84,37 @@ bool fold_into(Graph& graph, Node& layer, const Node& bn, const Links& links) {
   layer.inputs[2] = bias_name;
   layer.outputs[0] = bn.outputs[0];
   graph.statistics[bn.outputs[0]] = statistics_after(graph, bn);
-  return true;
 }
 
 }  // namespace
+
+std::optional<FoldTarget> fold_target(const Graph& graph, const Node& bn, const Links& links) {
+  if (bn.op_type != "BatchNormalization" || !bn.domain.empty()) return std::nullopt;
+  const int before = links.producer(bn.input(0));
+  if (before < 0 || links.only_consumer(bn.input(0)) < 0) return std::nullopt;
+  const Node& layer = graph.nodes[static_cast<size_t>(before)];
+  const int64_t axis = channel_axis(layer);
+  const Tensor* weight = axis < 0 ? nullptr : graph.constant(layer.input(1));
+  const auto affine = as_affine(graph, bn);
+  if (!weight || !affine || weight->rank() <= axis) return std::nullopt;
+  const auto channels = static_cast<int64_t>(affine->factor.size());
+  if (weight->shape()[static_cast<size_t>(axis)] != channels) return std::nullopt;
+  if (!layer.input(2).empty()) {
+    const Tensor* bias = graph.constant(layer.inputs[2]);
+    if (!bias || bias->count() != channels) return std::nullopt;
+  }
+  return FoldTarget{before, axis};
+}
 
 void fold_batch_norm(Graph& graph) {
   const Links links(graph);
   std::vector<bool> removed(graph.nodes.size(), false);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& bn = graph.nodes[i];
-    if (bn.op_type != "BatchNormalization" || !bn.domain.empty()) continue;
-    const int before = links.producer(bn.input(0));
-    if (before < 0 || links.only_consumer(bn.input(0)) != static_cast<int>(i)) continue;
-    removed[i] = fold_into(graph, graph.nodes[static_cast<size_t>(before)], bn, links);
+    const auto target = fold_target(graph, bn, links);
+    if (!target) continue;
+    fold_into(graph, graph.nodes[static_cast<size_t>(target->layer)], target->axis, bn, links);
+    removed[i] = true;
   }
   std::vector<Node> kept;
   for (size_t i = 0; i < graph.nodes.size(); ++i)

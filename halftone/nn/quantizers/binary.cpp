@@ -10,23 +10,18 @@ namespace {
 
 class BinaryWeight : public Quantizer {
  public:
-  BinaryWeight(const QuantizerStart& start, const at::Tensor& weight) : params_(start.params) {
-    params_ = with_scales(params_, magnitudes(weight));
-  }
+  explicit BinaryWeight(const QuantizerStart& start) : params_(start.params) {}
 
   void restart(const QuantizerStart& start) override { params_ = start.params; }
 
-  at::Tensor forward(const at::Tensor& x, bool training) override {
-    const at::Tensor scales = magnitudes(x);
-    if (training) params_ = with_scales(params_, scales);
-    const at::Tensor y = sign_of(x) * along(scales, params_.axis, x.dim());
+  at::Tensor forward(const at::Tensor& x, bool) override {
+    const at::Tensor y = sign_of(x) * along(magnitudes(x), params_.axis, x.dim());
     return y + (x - x.detach());
   }
 
   QuantParams params() const override { return params_; }
-  QuantTensor freeze(const at::Tensor& weight) const override {
-    return quantize_tensor(weight_values(weight), with_scales(params_, magnitudes(weight)),
-                           "a trained weight");
+  QuantParams params_of(const at::Tensor& weight) const override {
+    return with_scales(params_, magnitudes(weight));
   }
 
  private:
@@ -43,14 +38,15 @@ class BinaryWeight : public Quantizer {
 
 std::unique_ptr<Quantizer> binary_weight(const QuantizerStart& start, const at::Tensor& weight) {
   if (start.params.bits != 1) return lsq_weight(start, weight);
-  return std::make_unique<BinaryWeight>(start, weight);
+  return std::make_unique<BinaryWeight>(start);
 }
 
 namespace {
 
 HALFTONE_REGISTER(QuantizerKind, "binary",
                   "Weights of 1 bit by their sign and mean magnitude; activations by LSQ",
-                  "Rastegari et al. 2016, arXiv 1603.05279", binary_weight, lsq_activation);
+                  "Rastegari et al. 2016, arXiv 1603.05279", binary_weight, lsq_activation,
+                  {.has_uniform_grid = false});
 
 }  // namespace
 }  // namespace halftone

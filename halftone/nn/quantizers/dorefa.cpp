@@ -97,7 +97,8 @@ std::unique_ptr<Quantizer> dorefa_weight(const QuantizerStart& start, const at::
 namespace {
 
 HALFTONE_REGISTER(QuantizerKind, "dorefa", "Squashes weights by tanh to fixed levels without a 0",
-                  "Zhou et al. 2016, arXiv 1606.06160", dorefa_weight, activation);
+                  "Zhou et al. 2016, arXiv 1606.06160", dorefa_weight, activation,
+                  {.has_uniform_grid = false});
 
 }  // namespace
 }  // namespace halftone

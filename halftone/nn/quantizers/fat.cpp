@@ -1,5 +1,8 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "halftone/nn/fake_quantize.h"
 #include "halftone/nn/quantizer.h"
 #include "halftone/nn/quantizers/sign.h"
@@ -118,7 +121,9 @@ class FatActivation : public Quantizer {
     const Edges e = edges();
     QuantParams params = with_scales(start_.params, e.scale);
     if (!is_fixed_at_zero())
-      params.zero_points = {static_cast<int32_t>(std::nearbyint(e.zero_point.item<float>()))};
+      params.zero_points = {
+          std::clamp(static_cast<int32_t>(std::nearbyint(e.zero_point.item<float>())),
+                     params.range.qmin, params.range.qmax)};
     return params;
   }
 
@@ -128,11 +133,7 @@ class FatActivation : public Quantizer {
     at::Tensor scale, zero_point;
   };
 
-  // Symmetric targets take no zero point either.
-  bool is_fixed_at_zero() const {
-    const QuantParams& p = start_.params;
-    return p.zero_points[0] == p.range.qmin || (p.range.qmin < 0 && p.zero_points[0] == 0);
-  }
+  bool is_fixed_at_zero() const { return has_fixed_zero_point(start_.params); }
   FakeQuantizeOptions how() const {
     return {.range = start_.params.range, .zero_points = start_.params.zero_points};
   }
@@ -141,7 +142,8 @@ class FatActivation : public Quantizer {
     const FactorRange factors = factor_range(start_.params.bits, false);
     const at::Tensor width = within(alpha_, factors.least, factors.most) * width_;
     at::Tensor scale = width / static_cast<double>(range.qmax - range.qmin);
-    if (start_.scale_limit) scale = scale.clamp_max(static_cast<double>(*start_.scale_limit));
+    if (const auto limit = scale_limit(start_))
+      scale = scale.clamp_max(static_cast<double>(*limit));
     if (is_fixed_at_zero()) return {scale, at::Tensor()};
     // The edge stays at or below 0 and the right one at or above it, else 0 is no code.
     const at::Tensor moved = left_ + within(beta_, kLeastShift, kMostShift) * width_;

@@ -46,7 +46,7 @@ class Lsq : public Quantizer {
   }
 
   std::map<std::string, at::Tensor> parameters() const override { return {{"scale", scale_}}; }
-  void project() override { clamp_scales(scale_, start_.scale_limit); }
+  void project() override { clamp_scales(scale_, scale_limit(start_)); }
   QuantParams params() const override { return with_scales(start_.params, scale_); }
 
  private:

@@ -38,7 +38,7 @@ class LsqPlus : public Quantizer {
   }
 
   void project() override {
-    clamp_scales(scale_, start_.scale_limit);
+    clamp_scales(scale_, scale_limit(start_));
     const at::NoGradGuard no_gradient;
     zero_point_.clamp_(start_.params.range.qmin, start_.params.range.qmax);
   }
@@ -56,7 +56,7 @@ class LsqPlus : public Quantizer {
 
 // A range that starts at 0 has its zero point fixed: there is nothing below to be gained.
 std::unique_ptr<Quantizer> activation(const QuantizerStart& start) {
-  if (start.params.zero_points[0] == start.params.range.qmin) return lsq_activation(start);
+  if (has_fixed_zero_point(start.params)) return lsq_activation(start);
   return std::make_unique<LsqPlus>(start);
 }
 

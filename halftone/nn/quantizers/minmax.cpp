@@ -10,26 +10,20 @@ namespace {
 // The largest magnitude meets the last code, anew at every step.
 class MinMaxWeight : public Quantizer {
  public:
-  MinMaxWeight(const QuantizerStart& start, const at::Tensor& weight) {
-    restart(start);
-    forward(weight, true);
-  }
+  explicit MinMaxWeight(const QuantizerStart& start) { restart(start); }
 
   void restart(const QuantizerStart& start) override { params_ = start.params; }
 
-  at::Tensor forward(const at::Tensor& x, bool training) override {
+  at::Tensor forward(const at::Tensor& x, bool) override {
     const at::Tensor scales = fitted_scales(x.detach());
-    if (training) params_ = with_scales(params_, scales);
     if (params_.bits == 1) return scaled_sign(x, scales, params_.axis, 1);
     return fake_quantize(
         x, scales, {.range = params_.range, .axis = params_.axis, .channels = params_.channels});
   }
 
   QuantParams params() const override { return params_; }
-  // Of the weight as it is: the last step moved it after the last forward pass.
-  QuantTensor freeze(const at::Tensor& weight) const override {
-    return quantize_tensor(weight_values(weight), with_scales(params_, fitted_scales(weight)),
-                           "a trained weight");
+  QuantParams params_of(const at::Tensor& weight) const override {
+    return with_scales(params_, fitted_scales(weight.detach()));
   }
 
  private:
@@ -80,7 +74,7 @@ class EmaActivation : public Quantizer {
       now.scales = {symmetric_scale(std::max(-low, high), p.range)};
     else
       now = affine_params(low, high, p.bits, p.range);
-    if (start_.scale_limit) now.scales[0] = std::min(now.scales[0], *start_.scale_limit);
+    if (const auto limit = scale_limit(start_)) now.scales[0] = std::min(now.scales[0], *limit);
     return now;
   }
 
@@ -100,8 +94,8 @@ class EmaActivation : public Quantizer {
   at::Tensor range_;  // low, high
 };
 
-std::unique_ptr<Quantizer> weight(const QuantizerStart& start, const at::Tensor& w) {
-  return std::make_unique<MinMaxWeight>(start, w);
+std::unique_ptr<Quantizer> weight(const QuantizerStart& start, const at::Tensor&) {
+  return std::make_unique<MinMaxWeight>(start);
 }
 std::unique_ptr<Quantizer> activation(const QuantizerStart& start) {
   return std::make_unique<EmaActivation>(start);

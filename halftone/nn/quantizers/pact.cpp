@@ -30,9 +30,12 @@ class Pact : public Quantizer {
 
   std::map<std::string, at::Tensor> parameters() const override { return {{"bound", bound_}}; }
 
+  // lambda a^2 with the weights' decay (section 3).
+  std::set<std::string> decayed() const override { return {"bound"}; }
+
   void project() override {
     at::Tensor scale = bound_ / steps_above();
-    clamp_scales(scale, start_.scale_limit);
+    clamp_scales(scale, scale_limit(start_));
     const at::NoGradGuard no_gradient;
     bound_.copy_(scale * steps_above());
   }
@@ -56,7 +59,8 @@ std::unique_ptr<Quantizer> activation(const QuantizerStart& start) {
 
 HALFTONE_REGISTER(QuantizerKind, "pact",
                   "Trains where activations are clipped; weights as DoReFa's",
-                  "Choi et al. 2018, arXiv 1805.06085", dorefa_weight, activation);
+                  "Choi et al. 2018, arXiv 1805.06085", dorefa_weight, activation,
+                  {.has_uniform_grid = false});
 
 }  // namespace
 }  // namespace halftone

@@ -10,24 +10,23 @@ namespace {
 // what is left (Li et al. 2016, eq. 4 to 6), over a channel or the tensor.
 class TernaryWeight : public Quantizer {
  public:
-  TernaryWeight(const QuantizerStart& start, const at::Tensor& weight) {
-    restart(start);
-    params_ = with_scales(params_, levels_of(weight.detach()).scales);
-  }
+  explicit TernaryWeight(const QuantizerStart& start) { restart(start); }
 
   void restart(const QuantizerStart& start) override {
     params_ = start.params;
     params_.range = {-1, 1};
   }
 
-  at::Tensor forward(const at::Tensor& x, bool training) override {
+  at::Tensor forward(const at::Tensor& x, bool) override {
     const Levels levels = levels_of(x.detach());
-    if (training) params_ = with_scales(params_, levels.scales);
     const at::Tensor y = levels.codes * along(levels.scales, params_.axis, x.dim());
     return y + (x - x.detach());
   }
 
   QuantParams params() const override { return params_; }
+  QuantParams params_of(const at::Tensor& weight) const override {
+    return with_scales(params_, levels_of(weight.detach()).scales);
+  }
   QuantTensor freeze(const at::Tensor& weight) const override {
     const Levels levels = levels_of(weight.detach());
     const Tensor codes = weight_values(levels.codes);
@@ -54,12 +53,13 @@ class TernaryWeight : public Quantizer {
 
 std::unique_ptr<Quantizer> weight(const QuantizerStart& start, const at::Tensor& w) {
   if (start.params.bits != 2) return lsq_weight(start, w);
-  return std::make_unique<TernaryWeight>(start, w);
+  return std::make_unique<TernaryWeight>(start);
 }
 
 HALFTONE_REGISTER(QuantizerKind, "ternary",
                   "Weights of 2 bits as -1, 0, 1 times a scale; activations by LSQ",
-                  "Li et al. 2016, arXiv 1605.04711", weight, lsq_activation);
+                  "Li et al. 2016, arXiv 1605.04711", weight, lsq_activation,
+                  {.has_uniform_grid = false});
 
 }  // namespace
 }  // namespace halftone
