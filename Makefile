@@ -27,7 +27,7 @@ test: build
 	@scripts/run_tests build/release
 
 bench: setup
-	@cmake --preset release > /dev/null && ninja -C build/release -j $(JOBS) halftone halftone_runtime read_speed network_speed
+	@cmake --preset release > /dev/null && ninja -C build/release -j $(JOBS) halftone halftone_runtime read_speed network_speed allocate_speed
 	@bench/run build/release
 
 lint: setup
