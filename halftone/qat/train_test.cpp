@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -74,6 +75,36 @@ TEST(Train, KilledAndResumedGivesTheSameBytesForEveryGuide) {
   }
 }
 
+TEST(Train, KilledAndResumedGivesTheSameBytesForEveryQuantizer) {
+  const StripedImages data;
+  for (const auto& [name, kind] : Registry<QuantizerKind>::all()) {
+    SCOPED_TRACE(name);
+    TrainOptions options = options_of(name, name == "ternary" ? 2 : 3);
+    options.seconds_between_saves = 0;
+    const std::string whole =
+        serialize_model(train(training_model(), data, options, {.seed = 5}).model);
+    const TemporaryFolder folder;
+    const halftone::Run resuming{.seed = 5, .checkpoint = folder.path().string(), .resume = true};
+    Killer killer(9);
+    halftone::Run killed = resuming;
+    killed.reporter = &killer;
+    EXPECT_THROW(train(training_model(), data, options, killed), std::runtime_error);
+    EXPECT_EQ(serialize_model(train(training_model(), data, options, resuming).model), whole);
+    // Once more from the last checkpoint, when no step is left.
+    EXPECT_EQ(serialize_model(train(training_model(), data, options, resuming).model), whole);
+  }
+}
+
+TEST(Train, StoppedEarlyStillWritesTheBitsThatWereAskedFor) {
+  const StripedImages data;
+  TrainOptions options = options_of("lsq", 2);
+  options.lowering = {6, 4};
+  halftone::Run run;
+  run.deadline = std::chrono::steady_clock::now();
+  const TrainResult result = train(training_model(), data, options, run);
+  EXPECT_EQ(result.sites.weights.at("a.weight").params.bits, 2);
+}
+
 TEST(Train, ChecksThatACheckpointIsOfTheSameTraining) {
   const StripedImages data;
   const TemporaryFolder folder;
@@ -93,6 +124,14 @@ TEST(Train, FatMovesThresholdsAloneAndNeverEndsWorse) {
   EXPECT_EQ(result.guide, "rmse");
   EXPECT_FALSE(result.report.top1_after);
   EXPECT_LE(result.epochs.back().loss, result.epochs.front().loss);
+  // The written codes are roundings of the very weights that came.
+  TrainingNetworkOptions start = options.network;
+  start.folds_batch_norm = true;
+  const TrainingNetwork untrained(training_model(), data, start, {});
+  const at::Tensor weight = untrained.network().network().parameters().at("a.weight");
+  const QuantTensor& codes = result.sites.weights.at("a.weight");
+  const QuantTensor wanted = quantize_tensor(weight_values(weight), codes.params, "a.weight");
+  EXPECT_EQ(codes.codes, wanted.codes);
 }
 
 TEST(Train, EveryQuantizerTrains) {
@@ -146,6 +185,23 @@ TEST(Train, WritesMetricsAsItGoes) {
   size_t epochs = 0;
   while (std::getline(file, line)) epochs += line.starts_with("epoch,");
   EXPECT_EQ(epochs, 3u);
+}
+
+TEST(Train, RefusesWhatQuantizersHaveNoFormOf) {
+  const StripedImages data;
+  TrainOptions options = options_of("lsq", 4);
+  options.network.quantize.plan = QuantPlan();
+  QuantSpec& spec = options.network.quantize.plan->sites["a.weight"];
+  spec.channel_bits = {1, 2, 3, 4, 4, 4, 4, 4};
+  EXPECT_NE(message_of([&] { train(training_model(), data, options, {}); }).find("a.weight"),
+            std::string::npos);
+  spec.channel_bits[0] = 2;
+  EXPECT_FALSE(train(training_model(), data, options, {})
+                   .sites.weights.at("a.weight")
+                   .params.channels.empty());
+  options = options_of("dorefa", 4);
+  options.oscillation.freezing = 0.01;
+  EXPECT_THROW(train(training_model(), data, options, {}), UsageError);
 }
 
 TEST(Train, RefusesWhatCannotBeLearned) {

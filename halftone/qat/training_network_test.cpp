@@ -51,6 +51,48 @@ TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
       }
 }
 
+TEST(TrainingNetwork, EveryTargetGetsWhatIsTrained) {
+  const StripedImages data;
+  for (const std::string target : {"onnxruntime", "openvino", "tensorrt"})
+    for (const std::string name : {"lsq", "lsq+", "minmax", "fat"}) {
+      SCOPED_TRACE(target + ", " + name);
+      auto options = options_of(4, 8, name);
+      options.quantize.target = target;
+      const TrainingNetwork training(training_model(), data, options, {});
+      const TensorMap inputs = all_images(training.network().network(), data);
+      const at::NoGradGuard no_gradient;
+      const at::Tensor ours = training.network().run(inputs).at("logits");
+      const at::Tensor written = written_outputs(training.exported(), inputs);
+      EXPECT_LT((ours - written).abs().mean().item<double>(),
+                0.01 * (ours.max() - ours.min()).item<double>());
+    }
+}
+
+// Folding does not multiply a normalization into a MatMul: neither may its codes be.
+TEST(TrainingNetwork, NormalizationBehindAMatMulStaysWhereItIs) {
+  Model model;
+  Graph& g = model.graph;
+  g.inputs = training_model().graph.inputs;
+  g.outputs = training_model().graph.outputs;
+  g.initializers["m.weight"] = Tensor::of<float>({192, 8}, random_values(1536, 1));
+  g.initializers["fc.weight"] = Tensor::of<float>({8, 4}, random_values(32, 2));
+  g.nodes = {{.name = "flatten", .op_type = "Flatten", .inputs = {"image"}, .outputs = {"x"}},
+             {.name = "m", .op_type = "MatMul", .inputs = {"x", "m.weight"}, .outputs = {"m.out"}}};
+  add_batch_norm(g, "bn", "m.out", "m.normal", 10);
+  g.nodes.push_back({.name = "relu", .op_type = "Relu", .inputs = {"m.normal"}, .outputs = {"r"}});
+  g.nodes.push_back(
+      {.name = "fc", .op_type = "MatMul", .inputs = {"r", "fc.weight"}, .outputs = {"logits"}});
+  EXPECT_TRUE(following_batch_norms(g).empty());
+  const StripedImages data;
+  const TrainingNetwork training(model, data, options_of(8, 8, "lsq"), {});
+  const TensorMap inputs = all_images(training.network().network(), data);
+  const at::NoGradGuard no_gradient;
+  const at::Tensor ours = training.network().run(inputs).at("logits");
+  const at::Tensor written = written_outputs(training.exported(), inputs);
+  EXPECT_LT((ours - written).abs().mean().item<double>(),
+            0.01 * (ours.max() - ours.min()).item<double>());
+}
+
 TEST(TrainingNetwork, GammasBecomePositiveAndTheFunctionStays) {
   const StripedImages data;
   Graph graph = training_model().graph;

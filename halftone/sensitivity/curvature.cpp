@@ -23,12 +23,13 @@ class Pass {
     for (const std::string& name : input.weights)
       add(name, how.initializers[name] =
                     input.network.parameters().at(name).detach().clone().requires_grad_());
-    TensorMap fed = network_inputs(input.network, batch);
-    for (auto& [name, value] : fed)
-      if (input.activations.contains(name)) add(name, value = value.clone().requires_grad_());
-    TensorMap values = input.network.run(fed, how);
-    for (const std::string& name : input.activations)
-      if (!fed.contains(name)) add(name, values.at(name));
+    // Before the first weight that is asked for nothing needs a gradient yet.
+    how.replace = [&](const std::string& name, const at::Tensor& value) {
+      const bool begins = input.activations.contains(name) && !value.requires_grad();
+      return begins ? value.detach().clone().requires_grad_() : at::Tensor();
+    };
+    TensorMap values = input.network.run(network_inputs(input.network, batch), how);
+    for (const std::string& name : input.activations) add(name, values.at(name));
     const auto count = static_cast<int64_t>(batch.count);
     at::Tensor output = values.at(input.network.graph().outputs.at(0).name);
     if (output.dim() < 2)
@@ -55,7 +56,6 @@ class Pass {
 
  private:
   void add(const std::string& name, const at::Tensor& tensor) {
-    if (!tensor.requires_grad()) return;  // nothing that is differentiated goes through it
     names_.push_back(name);
     tensors_.push_back(tensor);
   }
