@@ -30,6 +30,15 @@ at::Tensor written_outputs(const Model& model, const TensorMap& inputs) {
   return Network(graph).run(inputs).at("logits");
 }
 
+// Of the logits of the trained network and of its file, on average, as a part of their reach.
+double written_difference(const TrainingNetwork& training, const Dataset& data) {
+  const TensorMap inputs = all_images(training.network().network(), data);
+  const at::NoGradGuard no_gradient;
+  const at::Tensor ours = training.network().run(inputs).at("logits");
+  const at::Tensor written = written_outputs(training.exported(), inputs);
+  return (ours - written).abs().mean().item<double>() / (ours.max() - ours.min()).item<double>();
+}
+
 TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
   const StripedImages data;
   for (const auto& [name, kind] : Registry<QuantizerKind>::all())
@@ -59,12 +68,7 @@ TEST(TrainingNetwork, EveryTargetGetsWhatIsTrained) {
       auto options = options_of(4, 8, name);
       options.quantize.target = target;
       const TrainingNetwork training(training_model(), data, options, {});
-      const TensorMap inputs = all_images(training.network().network(), data);
-      const at::NoGradGuard no_gradient;
-      const at::Tensor ours = training.network().run(inputs).at("logits");
-      const at::Tensor written = written_outputs(training.exported(), inputs);
-      EXPECT_LT((ours - written).abs().mean().item<double>(),
-                0.01 * (ours.max() - ours.min()).item<double>());
+      EXPECT_LT(written_difference(training, data), 0.01);
     }
 }
 
@@ -85,12 +89,7 @@ TEST(TrainingNetwork, NormalizationBehindAMatMulStaysWhereItIs) {
   EXPECT_TRUE(following_batch_norms(g).empty());
   const StripedImages data;
   const TrainingNetwork training(model, data, options_of(8, 8, "lsq"), {});
-  const TensorMap inputs = all_images(training.network().network(), data);
-  const at::NoGradGuard no_gradient;
-  const at::Tensor ours = training.network().run(inputs).at("logits");
-  const at::Tensor written = written_outputs(training.exported(), inputs);
-  EXPECT_LT((ours - written).abs().mean().item<double>(),
-            0.01 * (ours.max() - ours.min()).item<double>());
+  EXPECT_LT(written_difference(training, data), 0.01);
 }
 
 TEST(TrainingNetwork, GammasBecomePositiveAndTheFunctionStays) {
