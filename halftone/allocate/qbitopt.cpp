@@ -113,25 +113,25 @@ std::vector<at::Tensor> QBitOptHook::set_bits(const std::vector<size_t>& positio
 // independent samples' gradients: B times its square.
 void QBitOptHook::watch(bool is_weight, const std::string& site, const at::Tensor& value,
                         const at::Tensor& quantized) {
+  if (!is_weight) batch_ = static_cast<double>(value.size(0));
   const auto free = is_free_.find(site);
   if (free == is_free_.end() || !free->second || !quantized.requires_grad()) return;
   if (!is_weight) values_[site] = part_of(value);
-  if (is_weight) (*squares_)[site] = 0;
-  const double batch = is_weight ? 0 : static_cast<double>(value.size(0));
-  if (!is_weight) (*squares_)["batch"] = batch;
   (*squares_)[site] = 0;
   quantized.register_hook([squares = squares_, site](const at::Tensor& gradient) {
     (*squares)[site] += gradient.square().sum().item<double>();
   });
 }
 
+std::map<std::string, double> QBitOptHook::squared_gradients() const {
+  std::map<std::string, double> result = *squares_;
+  for (auto& [site, sum] : result) sum *= batch_;
+  return result;
+}
+
 std::vector<at::Tensor> QBitOptHook::after_step(const TrainingStep& step) {
   if (step.step == 0) begin(step.total);
-  std::map<std::string, double> seen = *squares_;
-  const double batch = seen["batch"];
-  seen.erase("batch");
-  for (auto& [site, sum] : seen) sum *= batch;
-  bits_->observe(seen);
+  bits_->observe(squared_gradients());
   if (!bits_->is_due(static_cast<int64_t>(step.step) + 1)) return {};
   std::map<std::string, std::map<int, double>> noise;
   for (const AllocationSite& site : sites_.sites)

@@ -39,8 +39,8 @@ class QBitOptHook : public StepHook {
   void restore(const TensorMap& state) override;
 
   const Reallocation& reallocation() const { return *bits_; }
-  // Of the last step, by site: squared gradients of one sample's loss, summed over the tensor.
-  const std::map<std::string, double>& squared_gradients() const { return *squares_; }
+  // Of the last step, by free site: squared gradients of one sample's loss, summed over the tensor.
+  std::map<std::string, double> squared_gradients() const;
 
  private:
   void begin(uint64_t total);
@@ -55,6 +55,7 @@ class QBitOptHook : public StepHook {
   const Run& run_;
   std::unique_ptr<Reallocation> bits_;
   std::shared_ptr<std::map<std::string, double>> squares_;  // filled by the backward pass
+  double batch_ = 0;                                        // samples of the last step
   std::map<std::string, at::Tensor> values_;  // of activations before quantization, a part of them
   std::map<std::string, bool> is_free_;
 };

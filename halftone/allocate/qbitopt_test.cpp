@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -52,6 +53,19 @@ TEST(QBitOpt, TheBudgetHoldsInTheFileAndAtEveryDecision) {
   EXPECT_EQ(result.sites.weights.at("stem.weight").params.bits, 8);
 }
 
+TEST(QBitOpt, UsesTheBudgetWhereOnlyWeightsAreDecided) {
+  Budgeted s;
+  s.sites = allocation_task(training_model(), "onnxruntime", {}).sites;
+  s.budget = {.average_weight_bits = 4, .outside_average = outside_average(s.sites)};
+  const halftone::Run run;
+  s.options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3}, run)};
+  const TrainResult result = train(training_model(), s.data, s.options, run);
+  int most = 0;
+  for (const auto& [site, weight] : result.sites.weights)
+    if (!s.budget.outside_average.contains(site)) most = std::max(most, weight.params.bits);
+  EXPECT_GE(most, 4) << "the least widths would leave half of the budget unused";
+}
+
 TEST(QBitOpt, SquaredGradientsDoNotDependOnTheBatch) {
   Budgeted s;
   const halftone::Run run;
@@ -71,7 +85,7 @@ TEST(QBitOpt, SquaredGradientsDoNotDependOnTheBatch) {
                     const at::Tensor& quantized) { hook.watch(is_weight, site, value, quantized); };
     const at::Tensor logits = training.network().run(inputs, how).at("logits");
     logits.square().sum(1).mean().backward();
-    return hook.squared_gradients().at("s") * hook.squared_gradients().at("batch");
+    return hook.squared_gradients().at("s");
   };
   const double once = activation_square(1), twice = activation_square(2);
   EXPECT_NEAR(twice / once, 1, 1e-3);

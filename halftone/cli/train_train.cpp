@@ -62,6 +62,8 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
   QuantizeOptions& q = options.network.quantize;
   AllocationChoices choices{.widths = how.widths, .activations = q.activations, .fixes = q.fixes};
   if (budget.average_activation_bits) choices.activation_widths = how.widths;
+  // Nothing limits weights: they keep the bits that are asked for.
+  if (!budget.average_weight_bits && !budget.weight_bytes) choices.widths = {q.weights};
   const AllocationTask task = allocation_task(model, q.target, choices);
   budget.outside_average = outside_average(task.sites);
   options.hooks.push_back(qbitopt_hook(task.sites, budget, how.qbitopt, run));

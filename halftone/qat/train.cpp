@@ -33,6 +33,12 @@ class TorchThreads {
 void require_valid(const TrainOptions& options) {
   if (options.epochs < 1) throw UsageError("--epochs ", options.epochs, ": 1 or more");
   if (options.batch < 1) throw UsageError("--batch ", options.batch, ": 1 or more");
+  if (options.learning_rate && !(*options.learning_rate > 0))
+    throw UsageError("--learning-rate ", *options.learning_rate, ": above 0");
+  if (!(options.momentum >= 0 && options.momentum < 1))
+    throw UsageError("--momentum ", options.momentum, ": 0 to below 1");
+  if (options.weight_decay && !(*options.weight_decay >= 0))
+    throw UsageError("--weight-decay ", *options.weight_decay, ": 0 or above");
   if (options.ema < 0 || options.ema >= 1)
     throw UsageError("--ema ", options.ema, ": 0 to below 1");
   if (options.label_smoothing < 0 || options.label_smoothing >= 1)

@@ -207,7 +207,7 @@ void Trainer::run_epoch(int epoch, size_t first_step) {
   const LoadOptions how{.batch = batch, .skip_broken = plan_.options.network.quantize.skip_broken};
   for_each_batch(data_, std::span(order).subspan(first_step * batch), how, run_,
                  [&](const Batch& loaded) {
-                   run_.check_cancelled();
+                   stop_if_cancelled(epoch, done);
                    if (stage_at(step_) != stage_) {
                      checkpoint_.write(text("stage-", stage_at(step_)),
                                        to_bytes(training_.network().network().parameters()));
@@ -218,6 +218,15 @@ void Trainer::run_epoch(int epoch, size_t first_step) {
                    progress.advance(batch);
                    if (is_save_due()) save(epoch, done);
                  });
+}
+
+void Trainer::stop_if_cancelled(int epoch, size_t done) const {
+  try {
+    run_.check_cancelled();
+  } catch (const Error&) {
+    if (checkpoint_.is_kept()) save(epoch, done);
+    throw;
+  }
 }
 
 bool Trainer::is_save_due() const {

@@ -56,6 +56,7 @@ class Trainer {
   TensorMap trained_tensors(bool is_decayed) const;
   bool trains_statistics() const;
   bool is_save_due() const;
+  void stop_if_cancelled(int epoch, size_t done) const;
   void project();
   void follow_average();
   void save(int epoch, size_t next_step) const;

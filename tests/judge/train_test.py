@@ -74,6 +74,8 @@ def test_metrics_come_line_by_line(digits, tmp_path):
     (["--lower-bits", "2,4"], "from many to few"),
     (["--augment", "turn"], "crop, flip"),
     (["--schedule", "nothing"], "cosine"),
+    (["--learning-rate", -1], "above 0"),
+    (["--momentum", 2], "below 1"),
 ])
 def test_refusals_say_what_to_do(digits, tmp_path, options, words):
     out = tmp_path / "o.onnx"
