@@ -286,13 +286,12 @@ BudgetUse use_of(const AllocationSites& sites, const std::vector<int>& bits) {
 }
 
 bool is_within(const BudgetUse& use, const Budget& budget) {
-  constexpr double kRounding = 1 + 1e-9;  // of a mean in double
   return (!budget.weight_bytes || use.weight_bytes <= *budget.weight_bytes) &&
          (!budget.bops || use.bops <= *budget.bops) &&
          (!budget.average_weight_bits ||
-          use.average_weight_bits <= *budget.average_weight_bits * kRounding) &&
+          use.average_weight_bits <= *budget.average_weight_bits * kMeanRounding) &&
          (!budget.average_activation_bits ||
-          use.average_activation_bits <= *budget.average_activation_bits * kRounding);
+          use.average_activation_bits <= *budget.average_activation_bits * kMeanRounding);
 }
 
 void require_feasible(const AllocationSites& sites, const Budget& budget) {
@@ -309,7 +308,7 @@ void require_feasible(const AllocationSites& sites, const Budget& budget) {
     throw Error(*budget.bops, " BOPs cannot be met: the smallest feasible is ", use.bops,
                 ", with every site at its least width", remedy);
   auto require_average = [&](const std::optional<double>& limit, double found, const char* what) {
-    if (limit && found > *limit * (1 + 1e-9))
+    if (limit && found > *limit * kMeanRounding)
       throw Error("an average of ", *limit, " ", what,
                   " bits cannot be met: the smallest feasible is ", bits_text(found),
                   ", with every site at its least width", remedy);

@@ -85,6 +85,9 @@ BudgetUse use_of(const AllocationSites& sites, const std::vector<int>& bits);
 // Elements of a value for one sample: the first axis, and symbols, count as 1.
 int64_t sample_elements(const Graph& graph, const std::string& value);
 
+// Means are computed in double: one that is above its limit by less is within it.
+constexpr double kMeanRounding = 1 + 1e-9;
+
 // Whether all limits hold.
 bool is_within(const BudgetUse& use, const Budget& budget);
 

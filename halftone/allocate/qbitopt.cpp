@@ -6,10 +6,13 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "halftone/allocate/trials.h"
 #include "halftone/base/units.h"
+#include "halftone/data/loader.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/quant/fake_quantize.h"
 #include "halftone/quant/observer.h"
+#include "halftone/quant/range_params.h"
 #include "halftone/quant/weight_scales.h"
 
 namespace halftone {
@@ -17,51 +20,45 @@ namespace {
 
 constexpr int64_t kValuesKept = 16384;  // of an activation, for the noise at each width
 
-double mean_squared_difference(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    sum += d * d;
-  }
-  return a.empty() ? 0 : sum / static_cast<double>(a.size());
-}
-
-// Of the weight at the scales of least error for the width.
-double weight_noise(const at::Tensor& weight, const QuantParams& present, int bits) {
+// Of the weight at the scales of least error for each width.
+std::map<int, double> weight_noise(const at::Tensor& weight, int axis,
+                                   const std::vector<int>& widths) {
   const Tensor values = from_torch(weight.detach());
-  const CodeRange range = bits == 1 ? CodeRange{-1, 1} : full_range(bits, true);
-  const QuantParams params =
-      weight_params(values, present.axis, bits, range, WeightScale::kMse, "a trained weight");
-  const Tensor back = dequantize_tensor(quantize_tensor(values, params, "a trained weight"));
-  return mean_squared_difference(values.to_vector<float>(), back.to_vector<float>());
+  const auto exact = values.to_vector<float>();
+  std::map<int, double> noise;
+  for (int bits : widths) {
+    const CodeRange range = bits == 1 ? CodeRange{-1, 1} : full_range(bits, true);
+    const QuantParams params =
+        weight_params(values, axis, bits, range, WeightScale::kMse, "a trained weight");
+    const QuantTensor codes = quantize_tensor(values, params, "a trained weight");
+    noise[bits] = mean_squared_error(exact, dequantize_tensor(codes).to_vector<float>());
+  }
+  return noise;
 }
 
-// Of activations at the range of least error for the width.
-double activation_noise(const at::Tensor& kept, const QuantParams& present, int bits) {
-  const std::span<const float> values(kept.const_data_ptr<float>(),
-                                      static_cast<size_t>(kept.numel()));
+// Of activations at the range of least error for each width.
+std::map<int, double> activation_noise(const std::vector<float>& values, bool symmetric,
+                                       const std::vector<int>& widths) {
   const auto observer = Registry<ObserverKind>::get("mse").make();
   observer->observe(values, min_max(values));
-  const bool is_symmetric = present.range.qmin < 0 && present.zero_points[0] == 0;
-  const Range range = observer->range({.bits = bits, .is_symmetric = is_symmetric});
-  const CodeRange codes = full_range(bits, is_symmetric);
-  const QuantParams params =
-      is_symmetric ? QuantParams{{symmetric_scale(std::max(-range.low, range.high), codes)},
-                                 {0},
-                                 -1,
-                                 bits,
-                                 codes}
-                   : affine_params(range.low, range.high, bits, codes);
-  std::vector<float> back(values.size());
-  fake_quantize(values, {params.scales[0], params.zero_points[0], params.range}, back.data());
-  return mean_squared_difference(values, back);
+  std::map<int, double> noise;
+  for (int bits : widths) {
+    const Range range = observer->range({.bits = bits, .is_symmetric = symmetric});
+    const QuantParams params =
+        range_params(range.low, range.high, bits, full_range(bits, symmetric), symmetric);
+    std::vector<float> back(values.size());
+    fake_quantize(values, {params.scales[0], params.zero_points[0], params.range}, back.data());
+    noise[bits] = mean_squared_error(values, back);
+  }
+  return noise;
 }
 
 // Up to kValuesKept of the values, spread over all.
-at::Tensor part_of(const at::Tensor& values) {
+std::vector<float> part_of(const at::Tensor& values) {
   const at::Tensor flat = values.detach().reshape({-1});
   const int64_t stride = std::max<int64_t>(1, flat.numel() / kValuesKept);
-  return flat.slice(0, 0, flat.numel(), stride).contiguous();
+  const at::Tensor part = flat.slice(0, 0, flat.numel(), stride).contiguous();
+  return {part.const_data_ptr<float>(), part.const_data_ptr<float>() + part.numel()};
 }
 
 }  // namespace
@@ -76,9 +73,7 @@ QBitOptHook::QBitOptHook(TrainingNetwork& training, const AllocationSites& sites
       squares_(std::make_shared<std::map<std::string, double>>()) {
   for (const AllocationSite& site : sites_.sites) is_free_[site.name] = !site.is_fixed();
   begin(0);
-  std::vector<size_t> all;
-  for (size_t i = 0; i < sites_.sites.size(); ++i) all.push_back(i);
-  set_bits(all);
+  set_bits(numbers_below(sites_.sites.size()));
 }
 
 // total 0: before the first step, when nobody knows it.
@@ -142,17 +137,13 @@ std::vector<at::Tensor> QBitOptHook::after_step(const TrainingStep& step) {
 }
 
 std::map<int, double> QBitOptHook::noise_of(const AllocationSite& site) const {
-  std::map<int, double> noise;
-  const SiteQuantizers& quantizers = training_.network().quantizers();
-  for (int bits : site.widths) {
-    if (site.kind == SiteKind::kWeight)
-      noise[bits] = weight_noise(training_.network().network().parameters().at(site.name),
-                                 quantizers.weights.at(site.name)->params(), bits);
-    else
-      noise[bits] = activation_noise(values_.at(site.name),
-                                     quantizers.activations.at(site.name)->params(), bits);
-  }
-  return noise;
+  const TrainedNetwork& network = training_.network();
+  if (site.kind == SiteKind::kActivation)
+    return activation_noise(values_.at(site.name),
+                            is_symmetric(network.quantizers().activations.at(site.name)->params()),
+                            site.widths);
+  return weight_noise(network.network().parameters().at(site.name),
+                      network.quantizers().weights.at(site.name)->params().axis, site.widths);
 }
 
 void QBitOptHook::tell(const TrainingStep& step, const std::vector<size_t>& changed) {
@@ -194,9 +185,7 @@ void QBitOptHook::restore(const TensorMap& state) {
   for (const auto& [name, value] : state)
     if (name.starts_with("sum/")) then.sums[name.substr(4)] = value.item<double>();
   bits_->restore(then);
-  std::vector<size_t> all;
-  for (size_t i = 0; i < sites_.sites.size(); ++i) all.push_back(i);
-  set_bits(all);
+  set_bits(numbers_below(sites_.sites.size()));
 }
 
 MakeStepHook qbitopt_hook(const AllocationSites& sites, const Budget& budget,

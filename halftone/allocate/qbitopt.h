@@ -56,7 +56,8 @@ class QBitOptHook : public StepHook {
   std::unique_ptr<Reallocation> bits_;
   std::shared_ptr<std::map<std::string, double>> squares_;  // filled by the backward pass
   double batch_ = 0;                                        // samples of the last step
-  std::map<std::string, at::Tensor> values_;  // of activations before quantization, a part of them
+  std::map<std::string, std::vector<float>>
+      values_;  // of activations before quantization, a part of them
   std::map<std::string, bool> is_free_;
 };
 

@@ -11,6 +11,7 @@
 #include "halftone/nn/network_inputs.h"
 #include "halftone/onnx/writer.h"
 #include "halftone/qat/train.h"
+#include "tests/killer.h"
 #include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 #include "tests/training_model.h"
@@ -90,14 +91,6 @@ TEST(QBitOpt, SquaredGradientsDoNotDependOnTheBatch) {
   const double once = activation_square(1), twice = activation_square(2);
   EXPECT_NEAR(twice / once, 1, 1e-3);
 }
-
-struct Killer : Reporter {
-  explicit Killer(int reports) : left(reports) {}
-  void progress(std::string_view what, size_t, size_t) override {
-    if (what.starts_with("epoch") && --left < 0) throw std::runtime_error("killed");
-  }
-  int left;
-};
 
 TEST(QBitOpt, KilledAndResumedGivesTheSameBytes) {
   Budgeted s;

@@ -11,6 +11,7 @@
 #include "halftone/ptq/calibrate.h"
 #include "halftone/ptq/method.h"
 #include "halftone/ptq/site_params.h"
+#include "halftone/quant/energies.h"
 
 namespace halftone {
 namespace {
@@ -31,16 +32,6 @@ std::set<int> free_widths(const AllocationSites& sites) {
   for (const AllocationSite& site : sites.sites)
     if (!site.is_fixed()) widths.insert(site.widths.begin(), site.widths.end());
   return widths;
-}
-
-double mean_squared_error(const Tensor& weight, const Tensor& rounded) {
-  const auto exact = weight.to_vector<float>(), other = rounded.to_vector<float>();
-  double sum = 0;
-  for (size_t i = 0; i < exact.size(); ++i) {
-    const double error = static_cast<double>(exact[i]) - static_cast<double>(other[i]);
-    sum += error * error;
-  }
-  return exact.empty() ? 0 : sum / static_cast<double>(exact.size());
 }
 
 // The activations that may take a trial's width, with all that share their scale.
@@ -95,6 +86,13 @@ void add_activations(const MethodInput& input, const Network& network, const Tri
 
 }  // namespace
 
+double mean_squared_error(const std::vector<float>& exact, const std::vector<float>& other) {
+  if (exact.empty()) return 0;
+  Energies energies;
+  energies.add(exact, other);
+  return energies.noise / static_cast<double>(exact.size());
+}
+
 Trials trials_of(const MethodInput& input, const Network& network) {
   const auto& method = Registry<PtqMethod>::get("mse");
   Trials trials{{}, {}, {.batch = batch_size_for(input.graph), .skip_broken = input.skip_broken}};
@@ -123,7 +121,8 @@ NoiseTable noise_of(const MethodInput& input, const Network& network, const Tria
     for (const auto& [name, weight] : trial.quantized.weights)
       if (trial.sites.contains(name))
         noise[name][trial.width] =
-            mean_squared_error(input.graph.initializers.at(name), dequantize_tensor(weight));
+            mean_squared_error(input.graph.initializers.at(name).to_vector<float>(),
+                               dequantize_tensor(weight).to_vector<float>());
   add_activations(input, network, trials, noise);
   return noise;
 }

@@ -35,4 +35,7 @@ Trials trials_of(const MethodInput& input, const Network& network);
 using NoiseTable = std::map<std::string, std::map<int, double>>;
 NoiseTable noise_of(const MethodInput& input, const Network& network, const Trials& trials);
 
+// Of two lists of one size; 0 of none.
+double mean_squared_error(const std::vector<float>& exact, const std::vector<float>& other);
+
 }  // namespace halftone

@@ -71,7 +71,7 @@ int64_t weight_bytes_of(const Model& model) {
 void require_within_budget(const Model& written, const Budget& budget, const std::string& source) {
   if (budget.is_empty()) return;
   auto require = [&](const char* what, double used, double limit, const char* unit) {
-    if (used > limit * (1 + 1e-9))
+    if (used > limit * kMeanRounding)
       throw Error(
           "the plan '", source, "' promises ", what, " of at most ", limit, unit,
           ", and the quantized file would have ", used, unit,

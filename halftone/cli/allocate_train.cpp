@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include "halftone/allocate/allocate.h"
-#include "halftone/base/atomic_file.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
 #include "halftone/cli/inputs.h"
@@ -22,12 +21,6 @@ struct Options {
   std::string centring = "unbiased", utility, granularity = "layer";
   AllocateOptions allocate;
 };
-
-void write_text(const std::string& path, const std::string& content) {
-  AtomicFile file(path);
-  file.write(content);
-  file.commit();
-}
 
 // "1.5G" -> 1500000000.
 int64_t parse_count(const std::string& option, const std::string& value) {
@@ -261,13 +254,6 @@ void run_allocate(Options options, const DataOptions& data_options, Session& ses
     print_use(found, options.allocate);
   }
   session.finish();
-}
-
-template <typename Entry>
-std::string listed(std::string help) {
-  for (const auto& [name, entry] : Registry<Entry>::all())
-    help += "\n" + name + ": " + entry.summary;
-  return help;
 }
 
 std::function<void()> allocate_verb(CLI::App& app) {

@@ -3,6 +3,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "halftone/base/atomic_file.h"
+
 namespace halftone::cli {
 namespace {
 
@@ -73,6 +75,12 @@ std::string read_text(const std::string& path) {
   std::ostringstream content;
   content << file.rdbuf();
   return content.str();
+}
+
+void write_text(const std::string& path, const std::string& content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
 }
 
 void add_model_option(CLI::App& app, std::string& model) {

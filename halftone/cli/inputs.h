@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "halftone/base/registry.h"
 #include "halftone/cli/session.h"
 #include "halftone/data/dataset.h"
 #include "halftone/data/open_dataset.h"
@@ -25,7 +26,6 @@ class DataOptions {
   std::shared_ptr<const Dataset> open(const Model& model, uint64_t seed) const;
   // Opens all of another folder, file or archive, to be fed likewise.
   std::shared_ptr<const Dataset> open_all(const std::string& path, const Model& model) const;
-  bool is_given() const { return !data_.empty(); }
   bool skips_broken() const { return skip_broken_; }
 
  private:
@@ -37,6 +37,18 @@ class DataOptions {
 
 // All of a file. Throws Error naming it where it cannot be opened.
 std::string read_text(const std::string& path);
+
+// A whole file or the old one. Throws Error naming it where it cannot be written.
+void write_text(const std::string& path, const std::string& content);
+
+// `title` and a line for every registered entry: what an option's help lists.
+template <typename Entry>
+std::string listed(const std::string& title) {
+  std::string help = title;
+  for (const auto& [name, entry] : Registry<Entry>::all())
+    help += "\n" + name + ": " + entry.summary;
+  return help;
+}
 
 // Adds the positional MODEL.
 void add_model_option(CLI::App& app, std::string& model);

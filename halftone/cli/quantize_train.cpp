@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "halftone/allocate/written_budget.h"
-#include "halftone/base/atomic_file.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
 #include "halftone/cli/inputs.h"
@@ -81,42 +79,20 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
       options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
   options.quantize.validation = validation.get();
   QuantizeResult result = quantize(model, *data, options.quantize, session.run());
-  if (const auto preprocess = data_options.preprocess(model))
-    result.model.set_metadata(kPreprocessKey, preprocess->to_json());
-  result.model.set_metadata("halftone.version", HALFTONE_VERSION);
-  if (options.quantize.plan)
-    require_within_budget(result.model, options.quantize.plan->budget, options.plan);
-  const uint64_t before = file_bytes(options.model);
-  const uint64_t after = write_model(result.model, options.output);
+  auto& facts = session.facts();
+  const FileSizes sizes =
+      write_result(result.model, options.quantize, data_options.preprocess(model), options.model,
+                   options.output, facts);
   if (!options.save_encodings.empty()) {
     const DType type = Registry<Profile>::get(options.quantize.target).activation_type;
-    AtomicFile file(options.save_encodings);
-    file.write(to_encodings(result.sites, type, options.encodings_version));
-    file.commit();
+    write_text(options.save_encodings, to_encodings(result.sites, type, options.encodings_version));
   }
 
-  auto& facts = session.facts();
-  facts["bytes_before"] = before;
-  facts["bytes_after"] = after;
   fill_facts(result.report, facts);
   std::cout << options.output << " (" << result.report.method << ", " << options.quantize.target
             << ", calibrated on " << result.report.calibration_samples << " samples)\n";
-  print_report(result.report, before, after, session.seconds());
+  print_report(result.report, sizes, session.seconds());
   session.finish();
-}
-
-std::string methods_help() {
-  std::string help = "How ranges and scales are chosen:";
-  for (const auto& [name, method] : Registry<PtqMethod>::all())
-    help += "\n" + name + ": " + method.summary;
-  return help;
-}
-
-std::string observers_help() {
-  std::string help = "How ranges of activations are found, instead of the method's way:";
-  for (const auto& [name, observer] : Registry<ObserverKind>::all())
-    help += "\n" + name + ": " + observer.summary;
-  return help;
 }
 
 std::function<void()> quantize(CLI::App& app) {
@@ -137,7 +113,8 @@ std::function<void()> quantize(CLI::App& app) {
                  "first and the "
                  "last layer read and what no layer multiplies keep 8")
       ->capture_default_str();
-  app.add_option("--method", q.method, methods_help())->capture_default_str();
+  app.add_option("--method", q.method, listed<PtqMethod>("How ranges and scales are chosen:"))
+      ->capture_default_str();
   app.add_option("--max-drop", options->max_drop,
                  "What --method auto may lose: points of top-1 (1), or the least SQNR (20dB) where "
                  "there are no labels")
@@ -174,7 +151,11 @@ std::function<void()> quantize(CLI::App& app) {
                  "the method's")
       ->group(repairs)
       ->type_name("MODE");
-  app.add_option("--observer", q.observer, observers_help())->group(repairs)->type_name("NAME");
+  app.add_option(
+         "--observer", q.observer,
+         listed<ObserverKind>("How ranges of activations are found, instead of the method's way:"))
+      ->group(repairs)
+      ->type_name("NAME");
   const std::string weight_only = "Weight-only (--activations 32)";
   app.add_option("--group", q.group,
                  "Input channels of a Gemm or MatMul that share a scale: a power of two from 16 "
@@ -189,7 +170,7 @@ std::function<void()> quantize(CLI::App& app) {
   ReconstructionOptions& r = q.reconstruction;
   const std::string learned = "Methods that learn";
   app.add_option("--iterations", r.iterations,
-                 "Steps a unit; default: 500 to 5000 by the network's size")
+                 "Steps a unit; default: 1000 to 5000 by the network's size")
       ->check(CLI::PositiveNumber)
       ->group(learned);
   app.add_option("--batch", r.batch,

@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <iostream>
 
+#include "halftone/allocate/written_budget.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/session.h"
+#include "halftone/onnx/writer.h"
 
 namespace halftone::cli {
 namespace {
@@ -31,17 +33,11 @@ void print_units(const QuantizeReport& report) {
               << "higher --rounding-weight may gain more\n";
 }
 
-std::string targets_help() {
-  std::string help = "What the file is for:";
-  for (const auto& [name, profile] : Registry<Profile>::all())
-    help += "\n" + name + ": " + profile.summary;
-  return help;
-}
-
 }  // namespace
 
 void add_site_options(CLI::App& app, QuantizeOptions& options, std::string& plan) {
-  app.add_option("--target", options.target, targets_help())->capture_default_str();
+  app.add_option("--target", options.target, listed<Profile>("What the file is for:"))
+      ->capture_default_str();
   app.add_option("--plan", plan, "JSON with bits for single sites")->type_name("FILE");
   app.add_option("--fix", options.fixes,
                  "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")
@@ -67,6 +63,19 @@ void require_writable(const std::string& output, const std::string& model) {
   const auto folder = std::filesystem::absolute(output).parent_path();
   if (!std::filesystem::is_directory(folder))
     throw Error("cannot write '", output, "': the folder '", folder.string(), "' does not exist");
+}
+
+FileSizes write_result(Model& model, const QuantizeOptions& options,
+                       const std::optional<Preprocess>& preprocess, const std::string& source,
+                       const std::string& output, nlohmann::ordered_json& facts) {
+  if (preprocess) model.set_metadata(kPreprocessKey, preprocess->to_json());
+  model.set_metadata("halftone.version", HALFTONE_VERSION);
+  if (options.plan) require_within_budget(model, options.plan->budget, options.plan_source);
+  const uint64_t before = file_bytes(source);
+  const FileSizes sizes{before, write_model(model, output)};
+  facts["bytes_before"] = sizes.before;
+  facts["bytes_after"] = sizes.after;
+  return sizes;
 }
 
 uint64_t file_bytes(const std::string& path) { return std::filesystem::file_size(path); }
@@ -109,10 +118,11 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
     floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
 }
 
-void print_report(const QuantizeReport& report, uint64_t before, uint64_t after, double seconds) {
+void print_report(const QuantizeReport& report, const FileSizes& sizes, double seconds) {
   Table table({"", "before", "after", ""});
-  table.add({"size", format_bytes(before), format_bytes(after),
-             text("x", fixed(static_cast<double>(after) / static_cast<double>(before), 2))});
+  table.add(
+      {"size", format_bytes(sizes.before), format_bytes(sizes.after),
+       text("x", fixed(static_cast<double>(sizes.after) / static_cast<double>(sizes.before), 2))});
   if (report.top1_before)
     table.add({"top-1 %", fixed(*report.top1_before, 2), fixed(*report.top1_after, 2),
                text("on ", report.compared_samples,

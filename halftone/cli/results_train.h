@@ -3,8 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
+#include "halftone/data/preprocess.h"
 #include "halftone/ptq/quantize.h"
 
 namespace halftone::cli {
@@ -21,6 +23,16 @@ void require_writable(const std::string& output, const std::string& model);
 uint64_t file_bytes(const std::string& path);
 
 void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts);
-void print_report(const QuantizeReport& report, uint64_t before, uint64_t after, double seconds);
+
+struct FileSizes {
+  uint64_t before = 0, after = 0;  // bytes of the model's file and of the one that was written
+};
+// Gives the model its preprocessing and version and writes it, within the budget of the plan where
+// there is one; tells both sizes in `facts`.
+FileSizes write_result(Model& model, const QuantizeOptions& options,
+                       const std::optional<Preprocess>& preprocess, const std::string& source,
+                       const std::string& output, nlohmann::ordered_json& facts);
+
+void print_report(const QuantizeReport& report, const FileSizes& sizes, double seconds);
 
 }  // namespace halftone::cli

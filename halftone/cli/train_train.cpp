@@ -10,7 +10,6 @@
 #include "halftone/cli/results_train.h"
 #include "halftone/cli/verb.h"
 #include "halftone/onnx/reader.h"
-#include "halftone/onnx/writer.h"
 #include "halftone/qat/optimizer.h"
 #include "halftone/qat/schedule.h"
 
@@ -116,32 +115,17 @@ void run_train(Options options, const DataOptions& data_options, Session& sessio
   const Budget budget =
       allocate_while_training(options.allocating, model, train_options, session.run());
   TrainResult result = train(model, *data, train_options, session.run());
-  if (const auto preprocess = data_options.preprocess(model))
-    result.model.set_metadata(kPreprocessKey, preprocess->to_json());
-  result.model.set_metadata("halftone.version", HALFTONE_VERSION);
   require_within_budget(result.model, budget, "--allocate");
-  if (quantize.plan) require_within_budget(result.model, quantize.plan->budget, options.plan);
-  const uint64_t before = file_bytes(options.model);
-  const uint64_t after = write_model(result.model, options.output);
-
   auto& facts = session.facts();
-  facts["bytes_before"] = before;
-  facts["bytes_after"] = after;
+  const FileSizes sizes = write_result(result.model, quantize, data_options.preprocess(model),
+                                       options.model, options.output, facts);
   fill_facts(result.report, facts);
   fill_training(result, facts);
   std::cout << options.output << " (" << result.quantizer << ", guide " << result.guide << ", "
             << quantize.target << ", trained on " << data->size() << " samples)\n";
   print_training(result);
-  print_report(result.report, before, after, session.seconds());
+  print_report(result.report, sizes, session.seconds());
   session.finish();
-}
-
-template <typename Kind>
-std::string help_of(const std::string& title) {
-  std::string help = title;
-  for (const auto& [name, entry] : Registry<Kind>::all())
-    help += "\n" + name + ": " + entry.summary;
-  return help;
 }
 
 void add_optimizer_options(CLI::App& app, TrainOptions& t) {
@@ -155,7 +139,7 @@ void add_optimizer_options(CLI::App& app, TrainOptions& t) {
   app.add_option("--weight-decay", t.weight_decay,
                  "Of weights alone; default 0.0001, 0.00003 at 2 bits and less")
       ->group(group);
-  app.add_option("--schedule", t.schedule, help_of<Schedule>("Of the learning rate:"))
+  app.add_option("--schedule", t.schedule, listed<Schedule>("Of the learning rate:"))
       ->group(group)
       ->type_name("NAME");
   app.add_option("--warmup", t.warmup, "Share of the steps in which the rate rises from 0")
@@ -176,7 +160,7 @@ void add_optimizer_options(CLI::App& app, TrainOptions& t) {
 void add_guide_options(CLI::App& app, TrainOptions& t) {
   const std::string group = "Guides";
   GuideOptions& g = t.guiding;
-  app.add_option("--guide", t.guide, help_of<GuideKind>("What the float network adds:"))
+  app.add_option("--guide", t.guide, listed<GuideKind>("What the float network adds:"))
       ->type_name("NAME");
   app.add_option("--label-weight", t.label_weight, "Of the labels' cross-entropy")
       ->capture_default_str()
@@ -224,7 +208,7 @@ void add_guide_options(CLI::App& app, TrainOptions& t) {
 void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering) {
   const std::string group = "Quantizers";
   app.add_option("--quantizer", t.network.quantizer,
-                 help_of<QuantizerKind>("What stands at the sites:"))
+                 listed<QuantizerKind>("What stands at the sites:"))
       ->capture_default_str()
       ->type_name("NAME");
   app.add_option("--lower-bits", lowering,

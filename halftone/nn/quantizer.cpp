@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <stdexcept>
+#include <utility>
+
 #include "halftone/nn/tensors.h"
+#include "halftone/quant/range_params.h"
 
 namespace halftone {
 
@@ -28,7 +32,18 @@ std::optional<float> scale_limit(const QuantizerStart& start) {
 }
 
 bool has_fixed_zero_point(const QuantParams& p) {
-  return p.zero_points[0] == p.range.qmin || (p.range.qmin < 0 && p.zero_points[0] == 0);
+  return p.zero_points[0] == p.range.qmin || is_symmetric(p);
+}
+
+QuantTensor coded(const at::Tensor& codes, QuantParams params) {
+  const Tensor values = weight_values(codes);
+  QuantTensor result{values.shape(), {}, std::move(params)};
+  for (float code : values.to_vector<float>()) result.codes.push_back(static_cast<int32_t>(code));
+  return result;
+}
+
+void Quantizer::restart(const QuantizerStart&) {
+  throw std::logic_error("a quantizer without a uniform grid keeps its width");
 }
 
 Tensor weight_values(const at::Tensor& weight) { return from_torch(weight.detach()); }

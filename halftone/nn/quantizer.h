@@ -45,8 +45,9 @@ class Quantizer {
   virtual std::map<std::string, at::Tensor> state() const { return parameters(); }
   // Brings parameters back to where they make sense (scales > 0); after every step.
   virtual void project() {}
-  // Starts anew: another width, other ranges. What was trained of the old ones is lost.
-  virtual void restart(const QuantizerStart& start) = 0;
+  // Starts anew: another width, other ranges. What was trained of the old ones is lost. Only where
+  // the kind's grid is uniform; std::logic_error elsewhere.
+  virtual void restart(const QuantizerStart& start);
 
   // Scales, zero points and codes as they are now.
   virtual QuantParams params() const = 0;
@@ -93,6 +94,9 @@ QuantParams with_scales(QuantParams params, const at::Tensor& scales);
 
 // The weight as quantize_tensor() takes it: float32 [shape], a copy.
 Tensor weight_values(const at::Tensor& weight);
+
+// Codes that a quantizer rounded by a rule of its own. codes: whole numbers, float32.
+QuantTensor coded(const at::Tensor& codes, QuantParams params);
 
 // The largest scale whose last code stays within the start's limit; nullopt where there is none.
 std::optional<float> scale_limit(const QuantizerStart& start);

@@ -5,6 +5,7 @@
 
 #include "halftone/base/ordered_parallel.h"
 #include "halftone/export/weight_only.h"
+#include "halftone/quant/range_params.h"
 
 namespace halftone {
 namespace {
@@ -30,7 +31,7 @@ Range wanted_range(const Site& site, const QuantSpec& spec, const Calibration& c
 QuantParams params_of(const Site& site, Range range, int bits, const Profile& profile) {
   const CodeRange codes = activation_codes(profile, bits);
   if (profile.activation_type == DType::kInt8)
-    return {{symmetric_scale(std::max(-range.low, range.high), codes)}, {0}, -1, bits, codes};
+    return range_params(range.low, range.high, bits, codes, true);
   if (site.is_non_negative) range.low = 0;
   if (site.upper_limit) range.high = std::min(range.high, *site.upper_limit);
   QuantParams params = affine_params(range.low, range.high, bits, codes);

@@ -185,8 +185,9 @@ TrainResult train(const Model& model, const Dataset& data, const TrainOptions& o
   result.best_epoch = trainer.best_epoch();
   result.quantizer = plan.quantizer.name;
   result.guide = plan.guide.name;
-  result.sites = training.trained().sites;
-  result.model = training.exported();
+  TrainingNetwork::Trained trained = training.trained();
+  result.model = training.exported(trained);
+  result.sites = std::move(trained.sites);
   result.model.set_metadata("halftone.method", text(plan.quantizer.name, ", ", plan.guide.name));
   result.model.set_metadata("halftone.seed", std::to_string(run.seed));
   result.report = report_of(training, result, data, plan.options, run);

@@ -10,6 +10,7 @@
 
 #include "halftone/onnx/writer.h"
 #include "halftone/qat/schedule.h"
+#include "tests/killer.h"
 #include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 #include "tests/training_model.h"
@@ -23,15 +24,6 @@ TrainOptions options_of(const std::string& quantizer, int bits) {
   options.network.quantize.weights = options.network.quantize.activations = bits;
   return options;
 }
-
-// Stops the work as a kill would, after so many reports of progress.
-struct Killer : Reporter {
-  explicit Killer(int reports) : left(reports) {}
-  void progress(std::string_view what, size_t, size_t) override {
-    if (what.starts_with("epoch") && --left < 0) throw std::runtime_error("killed");
-  }
-  int left;
-};
 
 TEST(Train, LearnsAtTwoBits) {
   const StripedImages data;

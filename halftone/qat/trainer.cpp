@@ -86,6 +86,23 @@ struct Trainer::Sums {
   double rate = 0;
   Clock::time_point saved = Clock::now(), counted = Clock::now();
 
+  // Of one step. Returns its top-1 in percent, -1 without labels.
+  double add(double step_loss, const at::Tensor& logits, const at::Tensor& labels) {
+    const double known = (labels >= 0).sum().item<double>();
+    const double hits =
+        known > 0 && logits.dim() == 2 ? (logits.argmax(1) == labels).sum().item<double>() : 0;
+    const auto now = Clock::now();  // reading and validation count too
+    seconds += std::chrono::duration<double>(now - counted).count();
+    counted = now;
+    loss += step_loss;
+    right += hits;
+    labelled += known;
+    samples += static_cast<double>(labels.size(0));
+    ++steps;
+    return known > 0 ? 100 * hits / known : -1;
+  }
+  double images_per_second() const { return samples / std::max(1e-9, seconds); }
+
   at::Tensor packed() const {
     return at::tensor({loss, right, samples, labelled, seconds, static_cast<double>(steps), rate},
                       at::kDouble);
@@ -104,6 +121,7 @@ Trainer::Trainer(TrainingNetwork& training, const Dataset& data, std::vector<siz
     : training_(training),
       data_(data),
       samples_(std::move(samples)),
+      batch_(std::min(plan.options.batch, samples_.size())),
       held_out_(held_out),
       plan_(plan),
       checkpoint_(checkpoint),
@@ -116,6 +134,14 @@ Trainer::Trainer(TrainingNetwork& training, const Dataset& data, std::vector<siz
 }
 
 Trainer::~Trainer() = default;
+
+LoadOptions Trainer::loading(size_t batch) const {
+  return {.batch = batch, .skip_broken = plan_.options.network.quantize.skip_broken};
+}
+
+const std::string& Trainer::output_name() const {
+  return training_.network().network().graph().outputs[0].name;
+}
 
 size_t Trainer::stage_at(uint64_t step) const {
   const uint64_t stages = plan_.options.lowering.size() + 1;
@@ -199,13 +225,11 @@ std::vector<EpochReport> Trainer::run() {
 void Trainer::run_epoch(int epoch, size_t first_step) {
   std::vector<size_t> order = samples_;
   run_.rng(text("epoch/", epoch)).shuffle(order);
-  const size_t batch = std::min(plan_.options.batch, order.size());
-  order.resize(steps_per_epoch_ * batch);
+  order.resize(steps_per_epoch_ * batch_);
   Progress progress(run_, text("epoch ", epoch, " of ", plan_.options.epochs), order.size());
-  progress.advance(first_step * batch);
+  progress.advance(first_step * batch_);
   size_t done = first_step;
-  const LoadOptions how{.batch = batch, .skip_broken = plan_.options.network.quantize.skip_broken};
-  for_each_batch(data_, std::span(order).subspan(first_step * batch), how, run_,
+  for_each_batch(data_, std::span(order).subspan(first_step * batch_), loading(batch_), run_,
                  [&](const Batch& loaded) {
                    stop_if_cancelled(epoch, done);
                    if (stage_at(step_) != stage_) {
@@ -215,7 +239,7 @@ void Trainer::run_epoch(int epoch, size_t first_step) {
                    }
                    step(loaded, epoch);
                    ++done;
-                   progress.advance(batch);
+                   progress.advance(batch_);
                    if (is_save_due()) save(epoch, done);
                  });
 }
@@ -239,23 +263,48 @@ bool Trainer::trains_statistics() const {
   return plan_.quantizer.recipe.trains_network && progress < 1 - plan_.options.frozen_batch_norm;
 }
 
-at::Tensor Trainer::loss_of(const TensorMap& inputs, const TensorMap& outputs,
-                            const at::Tensor& labels, const at::Tensor& others, double share) {
-  const at::Tensor& logits = outputs.at(training_.network().network().graph().outputs[0].name);
+// The batch as the network is fed with it, and what its labels have become.
+Trainer::Fed Trainer::prepared(const Batch& batch, int epoch) const {
+  Fed result{fed(training_.network().network(), batch), labels_of(batch), {}, 1};
+  const Augmentation& how = *plan_.options.augmentation;
+  if (how.is_none()) return result;
+  at::Tensor& images = result.inputs.begin()->second;
+  images = augmented(images, batch.indices, epoch, how, run_);
+  if (how.mixup <= 0) return result;
+  Mixed mixed = mixed_up(images, step_, how.mixup, run_);
+  images = mixed.images;
+  result.others = mixed.others;
+  result.share = mixed.share;
+  return result;
+}
+
+TensorMap Trainer::outputs_of(const Fed& fed) const {
+  QuantizedRun run{.training = true, .batch_statistics = trains_statistics()};
+  if (guide_) run.capture = guide_->captures();
+  if (!hooks_.empty())
+    run.watch = [&](bool is_weight, const std::string& site, const at::Tensor& value,
+                    const at::Tensor& quantized) {
+      for (const auto& hook : hooks_) hook->watch(is_weight, site, value, quantized);
+    };
+  return training_.network().run(fed.inputs, run);
+}
+
+at::Tensor Trainer::loss_of(const Fed& fed, const TensorMap& outputs) const {
+  const at::Tensor& logits = outputs.at(output_name());
   const TrainingStep at{step_, total_};
   at::Tensor loss = at::zeros({}, at::kFloat);
   if (plan_.learns_labels) {
     const double smoothing = plan_.options.label_smoothing;
-    at::Tensor own = label_loss(logits, labels, smoothing);
-    if (others.defined())
-      own =
-          own * share + label_loss(logits, labels.index_select(0, others), smoothing) * (1 - share);
+    at::Tensor own = label_loss(logits, fed.labels, smoothing);
+    if (fed.others.defined())
+      own = own * fed.share +
+            label_loss(logits, fed.labels.index_select(0, fed.others), smoothing) * (1 - fed.share);
     loss = loss + own * plan_.options.label_weight;
   }
   if (guide_) {
     const at::Tensor none;
     const at::Tensor more =
-        guide_->loss({inputs, outputs, logits, plan_.learns_labels ? labels : none, step_,
+        guide_->loss({fed.inputs, outputs, logits, plan_.learns_labels ? fed.labels : none, step_,
                       at.progress(), trains_statistics()});
     if (more.defined()) loss = loss + more;
   }
@@ -264,67 +313,35 @@ at::Tensor Trainer::loss_of(const TensorMap& inputs, const TensorMap& outputs,
   return loss;
 }
 
-void Trainer::step(const Batch& batch, int epoch) {
-  if (batch.count == 0) return;
-  TrainedNetwork& network = training_.network();
-  TensorMap inputs = fed(network.network(), batch);
-  const Augmentation& how = *plan_.options.augmentation;
-  at::Tensor others;
-  double share = 1;
-  if (!how.is_none()) {
-    at::Tensor& images = inputs.begin()->second;
-    images = augmented(images, batch.indices, epoch, how, run_);
-    if (how.mixup > 0) {
-      Mixed mixed = mixed_up(images, step_, how.mixup, run_);
-      images = mixed.images;
-      others = mixed.others;
-      share = mixed.share;
-    }
-  }
-  const at::Tensor labels = labels_of(batch);
-  QuantizedRun run{.training = true, .batch_statistics = trains_statistics()};
-  if (guide_) run.capture = guide_->captures();
-  if (!hooks_.empty())
-    run.watch = [&](bool is_weight, const std::string& site, const at::Tensor& value,
-                    const at::Tensor& quantized) {
-      for (const auto& hook : hooks_) hook->watch(is_weight, site, value, quantized);
-    };
-  const TensorMap outputs = network.run(inputs, run);
-  const at::Tensor loss = loss_of(inputs, outputs, labels, others, share);
-  const double value = loss.item<double>();
-  if (!std::isfinite(value)) report_not_finite(inputs);
-
-  const TrainingStep at{step_, total_};
+// Gradients, and everything that moves by them.
+void Trainer::update(const at::Tensor& loss, const TensorMap& inputs) {
+  const TrainOptions& options = plan_.options;
   optimizer_->zero_gradients();
   loss.backward();
-  if (plan_.options.clip_gradients > 0 &&
-      !std::isfinite(optimizer_->clip_gradients(plan_.options.clip_gradients)))
+  if (options.clip_gradients > 0 &&
+      !std::isfinite(optimizer_->clip_gradients(options.clip_gradients)))
     report_not_finite(inputs);
-  if (plan_.schedule.cycle)
-    if (const uint64_t cycle = plan_.schedule.cycle(total_); cycle && step_ && step_ % cycle == 0)
-      optimizer_->forget();
-  const double factor = rate_factor(plan_.schedule, {step_, total_}, plan_.options.warmup);
+  const uint64_t cycle = plan_.schedule.cycle ? plan_.schedule.cycle(total_) : 0;
+  if (cycle && step_ && step_ % cycle == 0) optimizer_->forget();
+  const double factor = rate_factor(plan_.schedule, {step_, total_}, options.warmup);
   optimizer_->step(factor);
+  sums_->rate = *options.learning_rate * factor;
   project();
-  for (const auto& hook : hooks_) optimizer_->forget(hook->after_step(at));
+  for (const auto& hook : hooks_) optimizer_->forget(hook->after_step({step_, total_}));
   follow_average();
+}
 
-  const at::Tensor logits = outputs.at(network.network().graph().outputs[0].name).detach();
-  const double labelled = (labels >= 0).sum().item<double>();
-  const double right =
-      labelled > 0 && logits.dim() == 2 ? (logits.argmax(1) == labels).sum().item<double>() : 0;
-  sums_->loss += value;
-  sums_->right += right;
-  sums_->labelled += labelled;
-  sums_->samples += static_cast<double>(batch.count);
-  const auto now = Clock::now();  // reading and validation count too
-  sums_->seconds += std::chrono::duration<double>(now - sums_->counted).count();
-  sums_->counted = now;
-  sums_->rate = *plan_.options.learning_rate * factor;
-  ++sums_->steps;
+void Trainer::step(const Batch& batch, int epoch) {
+  if (batch.count == 0) return;
+  const Fed fed = prepared(batch, epoch);
+  const TensorMap outputs = outputs_of(fed);
+  const at::Tensor loss = loss_of(fed, outputs);
+  const double value = loss.item<double>();
+  if (!std::isfinite(value)) report_not_finite(fed.inputs);
+  update(loss, fed.inputs);
+  const double top1 = sums_->add(value, outputs.at(output_name()).detach(), fed.labels);
   if (step_ % kStepsBetweenLines == 0)
-    metrics_.add({epoch, step_, value, labelled > 0 ? 100 * right / labelled : -1, sums_->rate,
-                  sums_->samples / std::max(1e-9, sums_->seconds)});
+    metrics_.add({epoch, step_, value, top1, sums_->rate, sums_->images_per_second()});
   ++step_;
 }
 
@@ -348,16 +365,14 @@ void Trainer::follow_average() {
 
 void Trainer::reestimate() {
   if (plan_.options.reestimation_batches <= 0 || !plan_.quantizer.recipe.trains_network) return;
-  const size_t batch = std::min(plan_.options.batch, samples_.size());
   const TrainedNetwork& network = training_.network();
   if (network.network().running_statistics().empty()) return;
-  const size_t count = batch * std::min(samples_.size() / batch,
-                                        static_cast<size_t>(plan_.options.reestimation_batches));
+  const size_t count = batch_ * std::min(samples_.size() / batch_,
+                                         static_cast<size_t>(plan_.options.reestimation_batches));
   BatchNormEstimate estimate(network);
-  for_each_batch(data_, evenly_spread(samples_, count),
-                 {.batch = batch, .skip_broken = plan_.options.network.quantize.skip_broken}, run_,
+  for_each_batch(data_, evenly_spread(samples_, count), loading(batch_), run_,
                  [&](const Batch& loaded) {
-                   if (loaded.count == batch) estimate.add(fed(network.network(), loaded));
+                   if (loaded.count == batch_) estimate.add(fed(network.network(), loaded));
                  });
   estimate.finish();
 }
@@ -366,9 +381,8 @@ void Trainer::reestimate() {
 // better.
 double Trainer::quality(const Dataset& data) const {
   const TrainedNetwork& network = training_.network();
-  const std::string& output = network.network().graph().outputs[0].name;
-  const LoadOptions how{.batch = std::min<size_t>(plan_.options.batch, data.size()),
-                        .skip_broken = plan_.options.network.quantize.skip_broken};
+  const std::string& output = output_name();
+  const LoadOptions how = loading(std::min<size_t>(plan_.options.batch, data.size()));
   if (plan_.learns_labels && data.is_labelled()) {
     Accuracy accuracy;
     using Rows = std::pair<std::vector<std::vector<float>>, std::vector<int64_t>>;
@@ -408,7 +422,7 @@ void Trainer::keep_if_best(int epoch, double quality) {
 void Trainer::end_epoch(int epoch) {
   EpochReport report{.epoch = epoch,
                      .loss = sums_->loss / static_cast<double>(std::max<uint64_t>(1, sums_->steps)),
-                     .images_per_second = sums_->samples / std::max(1e-9, sums_->seconds),
+                     .images_per_second = sums_->images_per_second(),
                      .learning_rate = sums_->rate};
   if (sums_->labelled > 0) report.train_top1 = 100 * sums_->right / sums_->labelled;
   // Bits are still to fall before the last stage: what is best then is no result.

@@ -46,13 +46,23 @@ class Trainer {
   size_t stage_at(uint64_t step) const;
   void run_epoch(int epoch, size_t first_step);
   void step(const Batch& batch, int epoch);
-  at::Tensor loss_of(const TensorMap& inputs, const TensorMap& outputs, const at::Tensor& labels,
-                     const at::Tensor& others, double share);
+  struct Fed {
+    TensorMap inputs;
+    at::Tensor labels;  // [n] int64
+    at::Tensor others;  // mixup: rows that were mixed in, [n] int64; undefined: none
+    double share = 1;   // of a row's own image
+  };
+  Fed prepared(const Batch& batch, int epoch) const;
+  TensorMap outputs_of(const Fed& fed) const;
+  at::Tensor loss_of(const Fed& fed, const TensorMap& outputs) const;
+  void update(const at::Tensor& loss, const TensorMap& inputs);
   void end_epoch(int epoch);
   double quality(const Dataset& data) const;
   void keep_if_best(int epoch, double quality);
   void reestimate();
   [[noreturn]] void report_not_finite(const TensorMap& inputs) const;
+  LoadOptions loading(size_t batch) const;
+  const std::string& output_name() const;
   TensorMap trained_tensors(bool is_decayed) const;
   bool trains_statistics() const;
   bool is_save_due() const;
@@ -65,6 +75,7 @@ class Trainer {
   TrainingNetwork& training_;
   const Dataset& data_;
   std::vector<size_t> samples_;
+  size_t batch_;  // of a step: the plan's, or all samples where there are fewer
   const Dataset* held_out_;
   const TrainPlan& plan_;
   const Checkpoint& checkpoint_;

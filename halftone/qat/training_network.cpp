@@ -65,14 +65,25 @@ void fit(QuantTensor& weight, const Tensor& bias, const QuantParams& input, int6
   weight = quantize_tensor(dequantize_tensor(weight), wider, "a trained weight");
 }
 
+// The least limit of the Clips before the sites that share a scale, by its owner.
+std::map<std::string, float> upper_limits(const Placement& placement) {
+  std::map<std::string, float> limits;
+  for (const Site& site : placement.sites)
+    if (site.kind == SiteKind::kActivation && site.upper_limit) {
+      const auto [found, is_new] = limits.emplace(site.shares_with, *site.upper_limit);
+      found->second = std::min(found->second, *site.upper_limit);
+    }
+  return limits;
+}
+
 // What quantizers have no form of.
 void require_trainable(const std::map<std::string, QuantSpec>& specs) {
   for (const auto& [site, spec] : specs) {
-    if (spec.group.value_or(0) || spec.scheme == Scheme::kAffine)
-      if (spec.group.value_or(0) || spec.bits < 32)
-        throw Error("site '", site,
-                    "': groups and zero points of weights are not trained; leave "
-                    "them out of the plan");
+    const bool has_zero_points = spec.scheme == Scheme::kAffine && !spec.is_float();
+    if (spec.group.value_or(0) || has_zero_points)
+      throw Error("site '", site,
+                  "': groups and zero points of weights are not trained; leave them out of the "
+                  "plan");
     if (std::ranges::find(spec.channel_bits, 1) != spec.channel_bits.end())
       throw Error("site '", site, "': single channels of 1 bit are not trained; give them 2");
   }
@@ -118,14 +129,16 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
   start_quantizers(data, run);
 }
 
-QuantizerStart TrainingNetwork::weight_start(const std::string& site,
-                                             const QuantParams& grid) const {
-  const Tensor weight = network_ ? from_torch(network_->network().parameters().at(site).detach())
-                                 : float_graph_.initializers.at(site);
+Graph TrainingNetwork::graph_now() const {
+  return network_ ? network_->network().write_back() : float_graph_;
+}
+
+QuantizerStart TrainingNetwork::weight_start(const QuantParams& grid, const Tensor& weight,
+                                             const std::string& site) const {
   const bool is_min_max =
       Registry<QuantizerKind>::get(options_.quantizer).recipe.ranges == QuantizerRanges::kMinMax;
-  const WeightScale below = is_min_max ? WeightScale::kMinMax : WeightScale::kMse;
-  return {.params = fitted(grid, weight, {.at_8_bits = below, .below = below}, site),
+  const WeightScale scale = is_min_max ? WeightScale::kMinMax : WeightScale::kMse;
+  return {.params = fitted(grid, weight, {.at_8_bits = scale, .below = scale}, site),
           .clips_gradient = options_.clips_gradient,
           .trains_elements = options_.trains_elements};
 }
@@ -147,38 +160,35 @@ std::vector<RoundedBias> TrainingNetwork::rounded_biases() const {
   return result;
 }
 
-void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
+// First ranges and codes, of the folded network with the weights as they are.
+QuantizedSites TrainingNetwork::calibrated_sites(const Dataset& data, const Run& run) const {
   const auto& kind = Registry<QuantizerKind>::get(options_.quantizer);
   const bool is_min_max = kind.recipe.ranges == QuantizerRanges::kMinMax;
   const auto& method = Registry<PtqMethod>::get(is_min_max ? "minmax" : "mse");
   const auto& profile = Registry<Profile>::get(options_.quantize.target);
   Dequantized parts;
-  parts.model = folded_;
-  if (network_) parts.model.graph = trained().model.graph;
+  parts.model = network_ ? folded_now() : folded_;
   const Graph& graph = parts.model.graph;
-
   const std::shared_ptr<const Dataset> all(std::shared_ptr<void>(), &data);
   const Subset some(all, evenly_spread(all_samples(data), options_.calibration_samples));
   const LoadOptions how{.batch = batch_size_for(graph),
                         .skip_broken = options_.quantize.skip_broken};
   const Calibration calibration =
       calibrate(Network(graph), placement_, method.observer, some, how, run);
-  const QuantizedSites sites = first_sites(parts, placement_, calibration, present_, profile,
-                                           method, options_.quantize.full_range, run.threads);
+  return first_sites(parts, placement_, calibration, present_, profile, method,
+                     options_.quantize.full_range, run.threads);
+}
 
+SiteQuantizers TrainingNetwork::made_quantizers(const QuantizedSites& sites) {
+  const auto& kind = Registry<QuantizerKind>::get(options_.quantizer);
+  const Graph graph = graph_now();
+  const auto limits = upper_limits(placement_);
   SiteQuantizers quantizers;
-  std::map<std::string, float> limits;  // by the site that owns the scale
-  for (const Site& site : placement_.sites)
-    if (site.kind == SiteKind::kActivation && site.upper_limit) {
-      const auto [found, is_new] = limits.emplace(site.shares_with, *site.upper_limit);
-      found->second = std::min(found->second, *site.upper_limit);
-    }
   for (const Site& site : placement_.sites) {
     if (site.kind == SiteKind::kWeight) {
-      const QuantizerStart start = weight_start(site.name, sites.weights.at(site.name).params);
-      const Tensor weight = float_graph_.initializers.at(site.name);
+      const Tensor& weight = graph.initializers.at(site.name);
       quantizers.weights[site.name] = kind.weight(
-          start, network_ ? network_->network().parameters().at(site.name) : to_torch(weight));
+          weight_start(sites.weights.at(site.name).params, weight, site.name), to_torch(weight));
     } else if (site.kind == SiteKind::kActivation) {
       quantizers.owners[site.name] = site.shares_with;
       if (quantizers.activations.contains(site.shares_with)) continue;
@@ -191,8 +201,12 @@ void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
     }
   }
   quantizers.biases = rounded_biases();
-  network_ = std::make_unique<TrainedNetwork>(
-      network_ ? network_->network().write_back() : float_graph_, std::move(quantizers));
+  return quantizers;
+}
+
+void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
+  SiteQuantizers quantizers = made_quantizers(calibrated_sites(data, run));
+  network_ = std::make_unique<TrainedNetwork>(graph_now(), std::move(quantizers));
 }
 
 void TrainingNetwork::lower_bits(int bits, const Dataset& data, const Run& run) {
@@ -242,7 +256,8 @@ std::vector<at::Tensor> TrainingNetwork::set_bits(const std::string& site, int b
     grid.bits = bits;
     grid.range = weight_codes(profile, bits, options_.quantize.full_range);
     grid.channels = {};
-    quantizer.restart(weight_start(site, grid));
+    const Tensor values = from_torch(network_->network().parameters().at(site).detach());
+    quantizer.restart(weight_start(grid, values, site));
   } else {
     quantizer.restart(with_bits(starts_.at(site), quantizer.params(), bits, profile));
   }
@@ -251,13 +266,17 @@ std::vector<at::Tensor> TrainingNetwork::set_bits(const std::string& site, int b
   return trained;
 }
 
+Model TrainingNetwork::folded_now() const {
+  Model model = folded_;
+  model.graph = graph_now();
+  return keeps_batch_norm_ ? folded(std::move(model)) : model;
+}
+
 TrainingNetwork::Trained TrainingNetwork::trained() const {
-  const Graph graph = network_->network().write_back();
+  const Graph graph = graph_now();
   const auto norms = following_batch_norms(graph);
   Trained result;
-  result.model = folded_;
-  result.model.graph = graph;
-  if (keeps_batch_norm_) result.model = folded(result.model);
+  result.model = folded_now();
   for (const Site& site : placement_.sites) {
     if (site.kind == SiteKind::kActivation)
       if (const auto found = network_->quantizers().activations.find(site.shares_with);
@@ -282,10 +301,9 @@ TrainingNetwork::Trained TrainingNetwork::trained() const {
   return result;
 }
 
-Model TrainingNetwork::exported() const {
-  const Trained last = trained();
+Model TrainingNetwork::exported(const Trained& trained) const {
   const auto& profile = Registry<Profile>::get(options_.quantize.target);
-  return write_qdq(last.model, placement_, last.sites, profile,
+  return write_qdq(trained.model, placement_, trained.sites, profile,
                    {.float_weights = options_.quantize.float_weights});
 }
 

@@ -66,12 +66,17 @@ class TrainingNetwork {
   };
   Trained trained() const;
   // With Q and DQ, not packed.
-  Model exported() const;
+  Model exported(const Trained& trained) const;
 
  private:
   void start_quantizers(const Dataset& data, const Run& run);
+  QuantizedSites calibrated_sites(const Dataset& data, const Run& run) const;
+  SiteQuantizers made_quantizers(const QuantizedSites& sites);
+  Graph graph_now() const;   // with the weights as they are
+  Model folded_now() const;  // the same, BatchNormalization folded
   std::vector<RoundedBias> rounded_biases() const;
-  QuantizerStart weight_start(const std::string& site, const QuantParams& grid) const;
+  QuantizerStart weight_start(const QuantParams& grid, const Tensor& weight,
+                              const std::string& site) const;
 
   TrainingNetworkOptions options_;
   Model folded_;       // float, as it came: what placement_ was made for

@@ -35,7 +35,7 @@ double written_difference(const TrainingNetwork& training, const Dataset& data) 
   const TensorMap inputs = all_images(training.network().network(), data);
   const at::NoGradGuard no_gradient;
   const at::Tensor ours = training.network().run(inputs).at("logits");
-  const at::Tensor written = written_outputs(training.exported(), inputs);
+  const at::Tensor written = written_outputs(training.exported(training.trained()), inputs);
   return (ours - written).abs().mean().item<double>() / (ours.max() - ours.min()).item<double>();
 }
 
@@ -51,7 +51,7 @@ TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
         const TensorMap inputs = all_images(training.network().network(), data);
         const at::NoGradGuard no_gradient;
         const at::Tensor ours = training.network().run(inputs).at("logits");
-        const at::Tensor written = written_outputs(training.exported(), inputs);
+        const at::Tensor written = written_outputs(training.exported(training.trained()), inputs);
         const double reach = (ours.max() - ours.min()).item<double>();
         // Folding rounds biases to integers and multiplies scales in float32: a code on an edge may
         // fall to the other side now and then.
@@ -153,7 +153,7 @@ TEST(BatchNorm, ReestimationTakesTheBatchAndStaysThere) {
 TEST(TrainingNetwork, RefusesQuantizedModels) {
   const StripedImages data;
   const TrainingNetwork training(training_model(), data, options_of(8, 8, "lsq"), {});
-  const Model quantized = training.exported();
+  const Model quantized = training.exported(training.trained());
   const auto message =
       message_of([&] { TrainingNetwork(quantized, data, options_of(4, 4, "lsq"), {}); });
   EXPECT_NE(message.find("--requantize"), std::string::npos) << message;

@@ -4,22 +4,33 @@
 #include "halftone/graph/passes/passes.h"
 
 namespace halftone {
+namespace {
 
-void canonicalize_keeping_batch_norm(Graph& graph) {
+void rewrite(Graph& graph) {
   remove_identities(graph);
   fold_constants(graph);
   remove_identities(graph);
   absorb_padding(graph);
   use_global_pooling(graph);
   use_activations(graph);
+}
+
+void finish(Graph& graph) {
   remove_dead_code(graph);
   infer_shapes(graph);
 }
 
+}  // namespace
+
+void canonicalize_keeping_batch_norm(Graph& graph) {
+  rewrite(graph);
+  finish(graph);
+}
+
 void canonicalize(Graph& graph) {
-  canonicalize_keeping_batch_norm(graph);
+  rewrite(graph);
   fold_batch_norm(graph);
-  infer_shapes(graph);
+  finish(graph);
 }
 
 }  // namespace halftone

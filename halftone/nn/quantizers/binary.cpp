@@ -12,8 +12,6 @@ class BinaryWeight : public Quantizer {
  public:
   explicit BinaryWeight(const QuantizerStart& start) : params_(start.params) {}
 
-  void restart(const QuantizerStart& start) override { params_ = start.params; }
-
   at::Tensor forward(const at::Tensor& x, bool) override {
     const at::Tensor y = sign_of(x) * along(magnitudes(x), params_.axis, x.dim());
     return y + (x - x.detach());

@@ -12,16 +12,11 @@ namespace {
 
 class DoReFaWeight : public Quantizer {
  public:
-  DoReFaWeight(const QuantizerStart& start, const at::Tensor& weight) {
-    restart(start);
+  DoReFaWeight(const QuantizerStart& start, const at::Tensor& weight)
+      : params_(start.params), factor_(at::ones({1}, at::kFloat)) {
     const at::NoGradGuard no_gradient;
     const at::Tensor levels = level_codes(weight) / static_cast<double>(steps());
     factor_.fill_((weight * levels).sum() / (levels * levels).sum().clamp_min(1e-12));
-  }
-
-  void restart(const QuantizerStart& start) override {
-    params_ = start.params;
-    if (!factor_.defined()) factor_ = at::ones({1}, at::kFloat);
   }
 
   at::Tensor forward(const at::Tensor& x, bool) override {
@@ -43,10 +38,7 @@ class DoReFaWeight : public Quantizer {
   }
 
   QuantTensor freeze(const at::Tensor& weight) const override {
-    const Tensor codes = weight_values(level_codes(weight));
-    QuantTensor result{codes.shape(), {}, params()};
-    for (float code : codes.to_vector<float>()) result.codes.push_back(static_cast<int32_t>(code));
-    return result;
+    return coded(level_codes(weight), params());
   }
 
  private:
@@ -71,11 +63,7 @@ class DoReFaWeight : public Quantizer {
 class FixedActivation : public Quantizer {
  public:
   explicit FixedActivation(const QuantizerStart& start) : params_(start.params) {}
-  void restart(const QuantizerStart& start) override { params_ = start.params; }
   at::Tensor forward(const at::Tensor& x, bool) override { return fake_quantize(x, params_); }
-  std::map<std::string, at::Tensor> state() const override {
-    return {{"scales", scales_of(params_)}};
-  }
   QuantParams params() const override { return params_; }
 
  private:

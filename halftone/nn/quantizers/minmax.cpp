@@ -3,6 +3,7 @@
 #include "halftone/nn/fake_quantize.h"
 #include "halftone/nn/quantizers/lsq.h"
 #include "halftone/nn/quantizers/sign.h"
+#include "halftone/quant/range_params.h"
 
 namespace halftone {
 namespace {
@@ -67,13 +68,7 @@ class EmaActivation : public Quantizer {
   QuantParams params() const override {
     const QuantParams& p = start_.params;
     const float low = range_.const_data_ptr<float>()[0], high = range_.const_data_ptr<float>()[1];
-    // Symmetric where calibration made it so: the target takes no zero point there.
-    const bool is_symmetric = p.range.qmin < 0 && p.zero_points[0] == 0;
-    QuantParams now = p;
-    if (is_symmetric)
-      now.scales = {symmetric_scale(std::max(-low, high), p.range)};
-    else
-      now = affine_params(low, high, p.bits, p.range);
+    QuantParams now = range_params(low, high, p.bits, p.range, is_symmetric(p));
     if (const auto limit = scale_limit(start_)) now.scales[0] = std::min(now.scales[0], *limit);
     return now;
   }

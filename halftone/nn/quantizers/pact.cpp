@@ -11,13 +11,8 @@ namespace {
 // clipped at both ends in proportion to a.
 class Pact : public Quantizer {
  public:
-  explicit Pact(const QuantizerStart& start) { restart(start); }
-
-  void restart(const QuantizerStart& start) override {
-    const at::NoGradGuard no_gradient;
-    start_ = start;
-    if (!bound_.defined()) bound_ = at::empty({1}, at::kFloat);
-    bound_.fill_(start.params.scales[0] * steps_above());
+  explicit Pact(const QuantizerStart& start)
+      : start_(start), bound_(at::full({1}, start.params.scales[0] * steps_above(), at::kFloat)) {
     project();
   }
 

@@ -10,10 +10,7 @@ namespace {
 // what is left (Li et al. 2016, eq. 4 to 6), over a channel or the tensor.
 class TernaryWeight : public Quantizer {
  public:
-  explicit TernaryWeight(const QuantizerStart& start) { restart(start); }
-
-  void restart(const QuantizerStart& start) override {
-    params_ = start.params;
+  explicit TernaryWeight(const QuantizerStart& start) : params_(start.params) {
     params_.range = {-1, 1};
   }
 
@@ -29,10 +26,7 @@ class TernaryWeight : public Quantizer {
   }
   QuantTensor freeze(const at::Tensor& weight) const override {
     const Levels levels = levels_of(weight.detach());
-    const Tensor codes = weight_values(levels.codes);
-    QuantTensor result{codes.shape(), {}, with_scales(params_, levels.scales)};
-    for (float code : codes.to_vector<float>()) result.codes.push_back(static_cast<int32_t>(code));
-    return result;
+    return coded(levels.codes, with_scales(params_, levels.scales));
   }
 
  private:
