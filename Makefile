@@ -30,10 +30,12 @@ bench: setup
 	@cmake --preset release > /dev/null && ninja -C build/release -j $(JOBS) halftone halftone_runtime read_speed network_speed allocate_speed
 	@bench/run build/release
 
-lint: setup
+lint:
+	@scripts/setup clang-16 clang-tidy-16
 	@scripts/lint
 
-fuzz: setup
+fuzz:
+	@scripts/setup clang-16 libclang-rt-16-dev
 	@scripts/fuzz
 
 clean:

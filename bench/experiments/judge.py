@@ -1,6 +1,6 @@
 """What the experiments stand on: the binary, the data of ../shared, onnxruntime as judge, and results kept row by row.
 
-Scratch files and finished rows lie in build/experiments, so that an experiment that was stopped goes on where it was.
+Scratch files lie in build/experiments, so that an experiment that was stopped goes on where it was; finished rows in docs/results/rows.
 """
 import json, os, pathlib, subprocess, tempfile, time
 
@@ -104,15 +104,16 @@ def halftone(*arguments):
 
 
 class Rows:
-    """Finished rows of one experiment, kept in build/experiments/NAME.json."""
+    """Finished rows of one experiment, kept in docs/results/rows/NAME.json."""
 
     def __init__(self, name):
-        self.path = SCRATCH / f"{name}.json"
+        self.path = ROOT / f"docs/results/rows/{name}.json"
+        self.path.parent.mkdir(exist_ok=True)
         self.done = json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def get(self, key, compute):
         if key not in self.done:
             print(f"... {key}", flush=True)
             self.done[key] = compute()
-            self.path.write_text(json.dumps(self.done, indent=1))
+            self.path.write_text(json.dumps(self.done, indent=1) + "\n")
         return self.done[key]

@@ -8,57 +8,103 @@ EPOCHS=0.5 scales every row's epochs and LIMIT=20000 its images: for a machine o
 run is in the table.
 """
 import os, shutil, sys
+from typing import NamedTuple
 
-from judge import CIFAR, IMAGENET, MODELS, SCRATCH, Rows, correct, halftone, halves, labelled, preprocess_file, unpacked
+from judge import CIFAR, IMAGENET, MODELS, SCRATCH, SHARED, Rows, correct, halftone, halves, labelled, preprocess_file, unpacked
 
 SCALE = float(os.environ.get("EPOCHS", 1))
 LIMIT = int(os.environ.get("LIMIT", 50000))
-BR = ["--guide", "block-replacement"]
-STEPWISE = ["--guide", "distill", "--lower-bits", "4,3"]
-# name, weight bits, activation bits, epochs, images, options, largest drop
+
+
+class Row(NamedTuple):
+    name: str
+    bits: tuple  # of weights, of activations
+    epochs: int
+    images: int
+    options: list
+    limit: float = None  # largest drop
+    seeds: tuple = (0,)
+    network: str = "resnet20"
+
+
+DISTILL = ["--guide", "distill"]
+PREFIX = ["--guide", "block-replacement"]
+FAT = ["--quantizer", "fat"]
+SCALAR = FAT + ["--per-tensor"]
+# Nothing moves: what min-max calibration of the same granularity gives.
+UNTRAINED = ["--learning-rate", 1e-12]
+VARIANTS = {"scalar, symmetric": SCALAR + ["--symmetric"], "scalar": SCALAR, "channels, symmetric": FAT + ["--symmetric"],
+            "channels": FAT, "channels, pointwise": FAT + ["--pointwise"]}
 ROWS = [
-    ("4/4 lsq", 4, 4, 5, LIMIT, [], 0.5),
-    ("3/3 lsq", 3, 3, 8, LIMIT, [], 1.2),
-    ("2/2 lsq plain", 2, 2, 10, LIMIT, [], None),
-    ("2/2 lsq distilled, bits lowered", 2, 2, 10, LIMIT, STEPWISE, 3.5),
-    ("2/2 block replacement", 2, 2, 10, LIMIT, BR, None),
-    ("3/3 block replacement", 3, 3, 8, LIMIT, BR, None),
-    ("8/8 fat scalar", 8, 8, 8, 5000, ["--quantizer", "fat", "--per-tensor"], 0.3),
-    ("4/4 fat scalar", 4, 4, 8, 5000, ["--quantizer", "fat", "--per-tensor"], None),
-    ("4/4 fat channels", 4, 4, 8, 5000, ["--quantizer", "fat"], None),
-    ("4/4 fat channels, pointwise", 4, 4, 8, 5000, ["--quantizer", "fat", "--pointwise"], 1.5),
-] + [(f"arms {name}", 2, 2, 3, 20000, options, None) for name, options in (
-    ("lsq", []), ("distilled", ["--guide", "distill"]), ("prefix", BR), ("single", BR + ["--mix", "single"]),
-    ("features", ["--guide", "features"]))]
+    Row("4/4 lsq plain", (4, 4), 5, LIMIT, []),
+    Row("4/4 lsq distilled", (4, 4), 5, LIMIT, DISTILL, 0.5),
+    Row("3/3 lsq distilled", (3, 3), 8, LIMIT, DISTILL, 1.2),
+    Row("2/2 lsq plain", (2, 2), 10, LIMIT, []),
+    Row("2/2 lsq distilled, bits lowered", (2, 2), 10, LIMIT, DISTILL + ["--lower-bits", "4,3"], 3.5),
+    Row("2/2 block replacement", (2, 2), 10, LIMIT, PREFIX),
+    Row("3/3 block replacement", (3, 3), 8, LIMIT, PREFIX),
+    Row("8/8 fat scalar", (8, 8), 8, 5000, SCALAR, 0.3),
+] + [Row(f"4/4 fat {name}", (4, 4), 8, 5000, options, 1.5 if "pointwise" in name else None) for name, options in VARIANTS.items()] + [
+    Row(f"4/4 untrained {name}", (4, 4), 1, 5000, options + UNTRAINED) for name, options in VARIANTS.items() if "pointwise" not in name
+] + [Row(f"arms {name}", (2, 2), epochs, 20000, options, None, (0, 1, 2)) for name, epochs, options in (
+    ("lsq", 3, []), ("distilled", 3, DISTILL), ("distilled, the time of prefix", 5, DISTILL), ("prefix", 3, PREFIX),
+    ("single", 3, PREFIX + ["--mix", "single"]), ("features", 3, ["--guide", "features"]))] + [
+    Row("lite0 8/8 fat", (8, 8), 8, 250, FAT + ["--batch", 25], 1.0, (0,), "lite0"),
+]
 rows = Rows("qat")
 
 
-def row(name, w, a, epochs, images, options):
-    data = unpacked("cifar10.tar.xz")
-    epochs = max(1, round(epochs * SCALE))
-    key = name.replace(" ", "-").replace("/", "").replace(",", "")
-    out, kept = SCRATCH / f"qat-{key}.onnx", SCRATCH / f"checkpoint-qat-{key}"
-    facts = halftone("train", MODELS / "resnet20.onnx", "-o", out, "--data", data / "train", "--preprocess", preprocess_file(CIFAR),
-                     "--limit", images, "--weights", w, "--activations", a, "--epochs", epochs, "--seed", 0, "--threads", 2,
-                     "--checkpoint", kept, "--resume", *options)
+def trained(row, seed, model, data, options, out):
+    kept = SCRATCH / f"checkpoint-{out.stem}"
+    facts = halftone("train", model, "-o", out, "--data", data, "--limit", row.images, "--weights", row.bits[0], "--activations",
+                     row.bits[1], "--epochs", max(1, round(row.epochs * SCALE)), "--seed", seed, "--threads", 2, "--checkpoint", kept,
+                     "--resume", *row.options, *options)
     shutil.rmtree(kept, ignore_errors=True)
-    X, Y = labelled(data / "test", CIFAR)
+    return facts
+
+
+def measured(row, seed):
+    """Top-1 of the file, and what the training took."""
+    key = row.name.replace(" ", "-").replace("/", "").replace(",", "")
+    right = total = 0
+    if row.network == "lite0":  # trained on one half of the samples, tested on the other, both ways
+        both = halves()
+        for k in (0, 1):
+            out = SCRATCH / f"qat-{key}-{seed}-half{k}.onnx"
+            facts = trained(row, seed, MODELS / "efficientnet-lite0.onnx", both[k],
+                            ["--preprocess", preprocess_file(IMAGENET), "--classes", SHARED / "data/imagenet-classes.tsv"], out)
+            X, Y = labelled(both[1 - k], IMAGENET)
+            right, total = right + correct(out, X, Y), total + len(Y)
+    else:
+        data, out = unpacked("cifar10.tar.xz"), SCRATCH / f"qat-{key}-{seed}.onnx"
+        facts = trained(row, seed, MODELS / "resnet20.onnx", data / "train", ["--preprocess", preprocess_file(CIFAR)], out)
+        X, Y = labelled(data / "test", CIFAR)
+        right, total = correct(out, X, Y), len(Y)
     speed = sum(e["images_per_second"] for e in facts["epochs"]) / len(facts["epochs"])
-    return dict(top1=100 * correct(out, X, Y) / len(Y), seconds=images * epochs / speed, epochs=epochs, images=images, speed=speed)
+    epochs = len(facts["epochs"])
+    return dict(top1=100 * right / total, seconds=row.images * epochs / speed, epochs=epochs, images=row.images, speed=speed)
+
+
+def float_top1(network):
+    if network == "lite0":
+        sets, model = [labelled(half, IMAGENET) for half in halves()], "efficientnet-lite0.onnx"
+    else:
+        sets, model = [labelled(unpacked("cifar10.tar.xz") / "test", CIFAR)], "resnet20.onnx"
+    return rows.get(f"{network} float", lambda: 100 * sum(correct(MODELS / model, X, Y) for X, Y in sets) / sum(len(Y) for _, Y in sets))
 
 
 def main():
-    wanted = sys.argv[1:]
-    X, Y = labelled(unpacked("cifar10.tar.xz") / "test", CIFAR)
-    before = rows.get("float", lambda: 100 * correct(MODELS / "resnet20.onnx", X, Y) / len(Y))
-    lines = []
-    for name, w, a, epochs, images, options, limit in ROWS:
-        if wanted and not any(word in name for word in wanted):
+    wanted, lines = sys.argv[1:], []
+    for row in ROWS:
+        if wanted and not any(word in row.name for word in wanted):
             continue
-        r = rows.get(name, lambda: row(name, w, a, epochs, images, options))
-        lines.append(f"| {name} | {r['epochs']} x {r['images']} | {r['top1']:.2f} | {before - r['top1']:.2f} | {limit or ''} | "
-                     f"{r['seconds'] / 60:.0f} | {r['speed']:.0f} |")
-    print(f"ResNet-20, float {before:.2f}\n\n| row | epochs x images | top-1 | drop | at most | minutes | images/s |\n|---|---|---|---|---|---|---|")
+        results = [rows.get(f"{row.name} seed {seed}", lambda: measured(row, seed)) for seed in row.seeds]
+        top1 = [r["top1"] for r in results]
+        mean, first = sum(top1) / len(top1), results[0]
+        spread = f" ({min(top1):.2f} to {max(top1):.2f}, {len(top1)} seeds)" if len(top1) > 1 else ""
+        lines.append(f"| {row.name} | {first['epochs']} x {first['images']} | {mean:.2f}{spread} | {float_top1(row.network) - mean:.2f} | "
+                     f"{row.limit or ''} | {first['seconds'] / 60:.1f} | {first['speed']:.0f} |")
+    print("| row | epochs x images | top-1 | drop | at most | minutes | images/s |\n|---|---|---|---|---|---|---|")
     print("\n".join(lines))
 
 

@@ -67,22 +67,58 @@ Allocation decide(const AllocationSites& sites, SiteKind kind, const Budget& bud
 }
 
 // Weights always; activations where the budget or the user speaks of them.
-QuantPlan plan_of(const AllocationTask& task, const std::vector<int>& bits,
-                  const AllocateOptions& options) {
-  const AllocationSites& sites = task.sites;
+QuantPlan plan_of(const AllocationTask& task, const AllocationSites& sites,
+                  const std::vector<int>& bits, const AllocateOptions& options) {
   QuantPlan plan{.sites = {}, .budget = options.budget};
   for (const std::string& site : task.floats) plan.sites[site].bits = 32;
   const bool has_activations = options.budget.average_activation_bits || options.budget.bops ||
                                options.choices.activations != 8;
   for (size_t i = 0; i < bits.size(); ++i) {
     const AllocationSite& site = sites.sites[i];
-    const bool is_weight = site.kind == SiteKind::kWeight;
-    if (is_weight) plan.sites[site.name].bits = bits[i];
-    if (!is_weight && has_activations)
-      for (const std::string& name : site.sharing) plan.sites[name].bits = bits[i];
+    if (site.kind == SiteKind::kActivation) {
+      if (has_activations)
+        for (const std::string& name : site.sharing) plan.sites[name].bits = bits[i];
+    } else if (site.channels.empty()) {
+      plan.sites[site.name].bits = bits[i];
+    } else {
+      auto& all = plan.sites[site.weight].channel_bits;
+      all.resize(site.all_channels);
+      for (int c : site.channels) all[static_cast<size_t>(c)] = bits[i];
+    }
+  }
+  for (auto& [name, spec] : plan.sites) {
+    if (spec.channel_bits.empty()) continue;
+    spec.bits = std::ranges::max(spec.channel_bits);
+    if (std::ranges::min(spec.channel_bits) == spec.bits) spec.channel_bits.clear();
   }
   plan.budget.outside_average = outside_average(sites);
   return plan;
+}
+
+// Widths within the budget. Groups of channels are packed together, so that their bytes are known
+// only when all are decided: the limit is lowered by what they take too much, and decided again.
+Allocation decide_within(const AllocationSites& sites, const Budget& budget,
+                         const std::vector<std::map<int, double>>& losses, const Solver& solver,
+                         std::vector<int>& bits) {
+  const std::vector<int> least = bits;
+  Budget lowered = budget;
+  for (int round = 0; round < kMostRounds; ++round) {
+    bits = least;
+    const auto problem = problem_of(sites, SiteKind::kWeight, bits, lowered, losses);
+    if (!is_feasible(problem)) break;
+    Allocation found = decide_widths(sites, lowered, losses, solver, bits);
+    const BudgetUse use = use_of(sites, bits);
+    if (!budget.weight_bytes || use.weight_bytes <= *budget.weight_bytes) {
+      if (round > 0) found.bound = 0;  // of another limit
+      return found;
+    }
+    *lowered.weight_bytes -= use.weight_bytes - *budget.weight_bytes;
+  }
+  bits = least;
+  double loss = 0;
+  for (const Tied& tied : variables_of(sites, SiteKind::kWeight))
+    for (size_t site : tied) loss += losses[site].at(bits[site]);
+  return {.chosen = {}, .loss = loss, .bound = 0};
 }
 
 }  // namespace
@@ -112,17 +148,19 @@ Allocation decide_widths(const AllocationSites& sites, const Budget& budget,
 }
 
 AllocationTask allocation_task(const Model& source, const std::string& target,
-                               const AllocationChoices& choices) {
+                               const AllocationChoices& choices, int threads) {
   const auto& profile = Registry<Profile>::get(target);
   Dequantized parts = dequantize(prepare(source));
   if (parts.quantization() != Quantization::kFloat)
     throw Error(
         "allocating bits: the model is quantized already, and what its weights were is gone; give "
         "the float model");
-  AllocationTask task{std::move(parts.model), {}, {}, {}};
+  AllocationTask task{std::move(parts.model), {}, {}, {}, {}};
   task.placement = placement_of(task.model.graph, profile, choices, task.floats);
   task.sites = allocation_sites(task.model.graph, task.placement, profile,
                                 choices_within(task.placement, choices));
+  if (choices.granularity == Granularity::kChannels)
+    task.splits = channel_splits(task.model.graph, task.placement, profile, task.sites, threads);
   return task;
 }
 
@@ -148,22 +186,24 @@ Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
   const auto& solver =
       Registry<Solver>::get(options.solver.empty() ? method.solver : options.solver);
   require_feasible(task.sites, options.budget);
+  const SplitSites split =
+      split_channels(task.sites, task.splits, losses_of(task.sites, sensitivities));
   Allocated result{.plan = {},
-                   .sites = task.sites,
+                   .sites = split.sites,
                    .bits = {},
                    .sensitivities = sensitivities,
                    .use = {},
                    .solver = solver.name};
-  for (const AllocationSite& site : task.sites.sites) result.bits.push_back(site.widths.front());
+  for (const AllocationSite& site : split.sites.sites) result.bits.push_back(site.widths.front());
   const auto start = std::chrono::steady_clock::now();
-  const Allocation weights = decide_widths(
-      task.sites, options.budget, losses_of(task.sites, sensitivities), solver, result.bits);
+  const Allocation weights =
+      decide_within(split.sites, options.budget, split.losses, solver, result.bits);
   result.solve_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.loss = weights.loss;
   result.bound = weights.bound;
-  result.use = use_of(task.sites, result.bits);
-  result.plan = plan_of(task, result.bits, options);
+  result.use = use_of(split.sites, result.bits);
+  result.plan = plan_of(task, split.sites, result.bits, options);
   if (!is_within(result.use, options.budget))
     throw std::logic_error("the solver " + solver.name + " passed a budget");
   return result;
@@ -171,7 +211,7 @@ Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
 
 Allocated allocate(const Model& model, const Dataset* data, const AllocateOptions& options,
                    const Run& run) {
-  const AllocationTask task = allocation_task(model, options.target, options.choices);
+  const AllocationTask task = allocation_task(model, options.target, options.choices, run.threads);
   require_feasible(task.sites, options.budget);  // before minutes of measuring
   return solve(task, sensitivities_of(task, data, options, run), options);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "halftone/allocate/budget.h"
+#include "halftone/allocate/channel_groups.h"
 #include "halftone/allocate/method.h"
 #include "halftone/base/run.h"
 #include "halftone/data/dataset.h"
@@ -30,8 +31,8 @@ struct AllocateOptions {
 };
 
 struct Allocated {
-  QuantPlan plan;  // with the budget
-  AllocationSites sites;
+  QuantPlan plan;         // with the budget
+  AllocationSites sites;  // groups of channels apart
   std::vector<int> bits;  // by site
   Sensitivities sensitivities;
   BudgetUse use;
@@ -47,9 +48,10 @@ struct AllocationTask {
   Placement placement;
   AllocationSites sites;
   std::set<std::string> floats;  // sites that --fix keeps in float, with their operators'
+  ChannelSplits splits;          // of weights whose channels get bits in groups
 };
 AllocationTask allocation_task(const Model& model, const std::string& target,
-                               const AllocationChoices& choices);
+                               const AllocationChoices& choices, int threads = 1);
 
 // Fixed sites, with all that take their scales, and weights that are no sites: what averages leave
 // out.

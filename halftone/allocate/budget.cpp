@@ -20,6 +20,24 @@ int64_t packed_bytes(int64_t elements, int bits) {
   return stored * ((elements + 7) / 8);  // a plane for each bit
 }
 
+// What brings a channel of one width back to its place among others.
+size_t joining_bytes(size_t channels) { return channels == 0 ? 0 : channels <= 256 ? 1 : 2; }
+
+// A weight whose channels have several widths, packed group by group.
+int64_t packed_bytes(const std::vector<int>& channel_bits, int64_t channel_elements) {
+  std::map<int, int64_t> channels;
+  for (int bits : storage_widths(channel_bits, channel_elements)) ++channels[bits];
+  int64_t bytes = 0;
+  for (const auto& [bits, count] : channels) {
+    const int64_t elements = count * channel_elements;
+    const bool has_planes = bits != 8 && bits != 4 && bits != 2;
+    bytes += has_planes ? bits * ((elements + 7) / 8) : (elements * bits + 7) / 8;
+  }
+  if (channels.size() > 1)
+    bytes += static_cast<int64_t>(channel_bits.size() * joining_bytes(channel_bits.size()));
+  return bytes;
+}
+
 // A scale in float32 for each channel; a zero point too where the file keeps them (the compact form
 // drops those of a Conv).
 int64_t parameter_bytes_of(const Tensor& weight, int axis, const Node& reader) {
@@ -244,7 +262,8 @@ std::string bits_text(double bits) {
 }  // namespace
 
 int64_t AllocationSite::bytes_at(int bits) const {
-  return packed_bytes(elements, bits) + parameter_bytes;
+  const auto joined = static_cast<int64_t>(channels.size() * joining_bytes(all_channels));
+  return packed_bytes(elements, bits) + joined + parameter_bytes;
 }
 
 int64_t sample_elements(const Graph& graph, const std::string& value) {
@@ -263,6 +282,8 @@ AllocationSites allocation_sites(const Graph& graph, const Placement& placement,
 
 BudgetUse use_of(const AllocationSites& sites, const std::vector<int>& bits) {
   BudgetUse use{.weight_bytes = sites.other_weight_bytes};
+  std::map<std::string, std::vector<int>> channel_bits;  // of weights in groups
+  std::map<std::string, int64_t> channel_elements;
   struct Sum {
     double bits = 0, elements = 0;
     double mean() const { return elements > 0 ? bits / elements : 8; }
@@ -270,13 +291,27 @@ BudgetUse use_of(const AllocationSites& sites, const std::vector<int>& bits) {
   for (size_t i = 0; i < bits.size(); ++i) {
     const AllocationSite& site = sites.sites[i];
     const bool is_weight = site.kind == SiteKind::kWeight;
-    if (is_weight) use.weight_bytes += site.bytes_at(bits[i]);
+    if (!site.channels.empty()) {
+      auto& all = channel_bits[site.weight];
+      all.resize(site.all_channels);
+      for (int c : site.channels) all[static_cast<size_t>(c)] = bits[i];
+      channel_elements[site.weight] = site.elements / static_cast<int64_t>(site.channels.size());
+      use.weight_bytes += site.parameter_bytes;
+    } else if (is_weight) {
+      use.weight_bytes += site.bytes_at(bits[i]);
+    }
     auto add = [&](Sum& sum) {
       sum.bits += static_cast<double>(site.elements) * bits[i];
       sum.elements += static_cast<double>(site.elements);
     };
     if (is_weight) add(all_weights);
     if (!site.is_fixed()) add(is_weight ? weights : activations);
+  }
+  for (const auto& [weight, all] : channel_bits) {
+    const bool is_one = std::ranges::count(all, all[0]) == std::ssize(all);
+    const int64_t elements = channel_elements.at(weight);
+    use.weight_bytes +=
+        is_one ? packed_bytes(elements * std::ssize(all), all[0]) : packed_bytes(all, elements);
   }
   for (const Product& product : sites.products) use.bops += bops_of(product, bits);
   use.average_weight_bits = weights.mean();

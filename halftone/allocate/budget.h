@@ -33,9 +33,14 @@ struct AllocationSite {
   int64_t parameter_bytes = 0;       // weight: scales and zero points
   std::string group = {};            // free sites of one kind and group have the same bits; empty:
                                      // none
+  // Where this is a group of a weight's output channels (allocate/channel_groups.h): the weight,
+  // its channels here, and how many it has.
+  std::string weight = {};
+  std::vector<int> channels = {};
+  size_t all_channels = 0;
 
   bool is_fixed() const { return widths.size() == 1; }
-  // Weight: what it takes in the file.
+  // Weight: what it takes in the file; of a group of channels about that (use_of() is exact).
   int64_t bytes_at(int bits) const;
 };
 
@@ -56,8 +61,9 @@ struct AllocationSites {
 
 // What has bits of its own.
 enum class Granularity {
-  kLayer,  // each site
-  kBlock,  // the weights of a block (graph/blocks.h), and its activations
+  kLayer,     // each site
+  kBlock,     // the weights of a block (graph/blocks.h), and its activations
+  kChannels,  // groups of a weight's output channels (allocate/channel_groups.h)
 };
 
 struct AllocationChoices {
@@ -74,7 +80,7 @@ struct AllocationChoices {
 AllocationSites allocation_sites(const Graph& graph, const Placement& placement,
                                  const Profile& profile, const AllocationChoices& choices);
 
-// What a network takes of each limit.
+// What a network takes of each limit, groups of channels put together as they are written.
 struct BudgetUse {
   double average_weight_bits = 0, average_activation_bits = 0;  // 8 where all sites are fixed
   double all_average_weight_bits = 0;                           // fixed sites too

@@ -13,7 +13,7 @@ std::atomic<bool> cancel_requested{false};
 void request_cancel() { cancel_requested = true; }
 
 void Run::check_cancelled() const {
-  if (cancel_requested) throw Error("interrupted; nothing was written");
+  if (cancel_requested) throw Error("interrupted; no output was written");
 }
 
 Progress::Progress(const Run& run, std::string what, size_t total)

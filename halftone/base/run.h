@@ -39,8 +39,8 @@ struct Run {
   bool resume = false;           // go on from `checkpoint`
   uint64_t memory_bytes =
       0;  // what the process may take; 0: no limit. Caches spill to files within a part of it
-  // When to stop between blocks or epochs with the best so far. What is computed until then never
-  // depends on the clock.
+  // When to stop with the best so far: whole units or epochs, an unfinished one is left out. What
+  // is computed until then never depends on the clock.
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
 
   bool is_time_up() const { return deadline && std::chrono::steady_clock::now() >= *deadline; }

@@ -88,6 +88,7 @@ void settle(Options& options) {
   if (!options.picture.empty() && options.sweep.empty())
     throw UsageError("--picture draws the curve of --sweep: give it too");
   if (options.granularity == "block") a.choices.granularity = Granularity::kBlock;
+  if (options.granularity == "channels") a.choices.granularity = Granularity::kChannels;
   if (a.budget.average_activation_bits && a.choices.activation_widths.empty())
     a.choices.activation_widths = {2, 3, 4, 5, 6, 7, 8};
   if (!a.budget.average_activation_bits && !a.choices.activation_widths.empty())
@@ -132,7 +133,7 @@ std::vector<BudgetLine> budget_lines(const Budget& budget, const BudgetUse& use)
 }
 
 double sensitivity_at(const Allocated& found, const AllocationSite& site) {
-  const auto sensitivity = found.sensitivities.find(site.name);
+  const auto sensitivity = found.sensitivities.find(site.weight.empty() ? site.name : site.weight);
   return sensitivity == found.sensitivities.end() ? 0 : sensitivity->second.sensitivity;
 }
 
@@ -198,8 +199,6 @@ void run_sweep(const AllocationTask& task, const Sensitivities& sensitivities, O
   const Sweep sweep = parse_sweep(options.sweep);
   Tradeoff drawing{
       .title = options.model + ": " + options.allocate.method, .sites = {}, .points = {}};
-  for (const AllocationSite& site : task.sites.sites)
-    if (site.kind == SiteKind::kWeight) drawing.sites.push_back(site.name);
   Table table({"average bits", "weights", "BOPs", "predicted loss"});
   auto& curve = session.facts()["sweep"] = nlohmann::ordered_json::array();
   const int steps = static_cast<int>(std::floor((sweep.last - sweep.first) / sweep.step + 1e-9));
@@ -213,11 +212,13 @@ void run_sweep(const AllocationTask& task, const Sensitivities& sensitivities, O
                               static_cast<double>(found.use.weight_bytes),
                               found.loss,
                               {}});
+    const bool is_first = step == 0;
     auto& bits = curve.back()["bits"] = nlohmann::ordered_json::object();
     for (size_t i = 0; i < found.bits.size(); ++i)
       if (found.sites.sites[i].kind == SiteKind::kWeight) {
         bits[found.sites.sites[i].name] = found.bits[i];
         drawing.points.back().bits.push_back(found.bits[i]);
+        if (is_first) drawing.sites.push_back(found.sites.sites[i].name);
       }
     table.add({fixed(*options.allocate.budget.average_weight_bits, 2),
                format_bytes(static_cast<uint64_t>(found.use.weight_bytes)),
@@ -234,8 +235,8 @@ void run_allocate(Options options, const DataOptions& data_options, Session& ses
   settle(options);
   options.allocate.skip_broken = data_options.skips_broken();
   const Model model = read_model(options.model);
-  const AllocationTask task =
-      allocation_task(model, options.allocate.target, options.allocate.choices);
+  const AllocationTask task = allocation_task(model, options.allocate.target,
+                                              options.allocate.choices, session.run().threads);
   require_feasible(task.sites, options.allocate.budget);  // before minutes of measuring
   const bool measures = method.needs_data && !options.allocate.sensitivities;
   const auto data = measures ? data_options.open(model, session.run().seed) : nullptr;
@@ -301,9 +302,11 @@ std::function<void()> allocate_verb(CLI::App& app) {
   app.add_option("--fix", a.choices.fixes,
                  "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")
       ->type_name("SITE=BITS");
-  app.add_option("--granularity", options->granularity,
-                 "What has bits of its own: each layer, or each block of layers")
-      ->check(CLI::IsMember({"layer", "block"}))
+  app.add_option(
+         "--granularity", options->granularity,
+         "What has bits of its own: each layer, each block of layers, or each of up to four "
+         "groups of a layer's output channels")
+      ->check(CLI::IsMember({"layer", "block", "channels"}))
       ->capture_default_str();
   app.add_option("--tie", a.choices.ties,
                  "Sites that share their bits; * and ? match; repeatable, each a group")

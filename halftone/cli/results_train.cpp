@@ -126,7 +126,7 @@ void print_report(const QuantizeReport& report, const FileSizes& sizes, double s
   if (report.top1_before)
     table.add({"top-1 %", fixed(*report.top1_before, 2), fixed(*report.top1_after, 2),
                text("on ", report.compared_samples,
-                    report.is_validated ? " validation samples" : " of the calibration samples",
+                    report.is_validated ? " validation samples" : " samples of --data",
                     "; the drop is uncertain by ", fixed(report.drop_error, 2))});
   table.add({"SQNR dB", "", fixed(report.sqnr_db, 1),
              text("of the output, on ", report.compared_samples, " samples")});

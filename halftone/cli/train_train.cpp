@@ -25,7 +25,7 @@ struct Allocating {
 };
 
 struct Options {
-  std::string model, output, plan, validation, augment, lowering;
+  std::string model, output, plan, validation, augment, lowering, start;
   TrainOptions train;
   Allocating allocating;
 };
@@ -40,6 +40,11 @@ std::vector<int> parse_bits(const std::string& list) {
     bits.push_back(std::stoi(word));
   }
   return bits;
+}
+
+QuantizerRanges parse_start(const std::string& word) {
+  if (word == "lsq") return QuantizerRanges::kMeanMagnitude;
+  return word == "minmax" ? QuantizerRanges::kMinMax : QuantizerRanges::kLeastError;
 }
 
 // The budget that the written file must keep; empty where bits are not decided.
@@ -85,6 +90,7 @@ void fill_training(const TrainResult& result, nlohmann::ordered_json& facts) {
                       {"images_per_second", epoch.images_per_second},
                       {"learning_rate", epoch.learning_rate}});
     if (epoch.train_top1) epochs.back()["train_top1"] = *epoch.train_top1;
+    if (!epoch.mixed_top1.empty()) epochs.back()["mixed_top1"] = epoch.mixed_top1;
     if (epoch.validation_top1) epochs.back()["validation_top1"] = *epoch.validation_top1;
   }
 }
@@ -104,6 +110,7 @@ void run_train(Options options, const DataOptions& data_options, Session& sessio
   QuantizeOptions& quantize = train_options.network.quantize;
   require_writable(options.output, options.model);
   train_options.lowering = parse_bits(options.lowering);
+  if (!options.start.empty()) train_options.network.start = parse_start(options.start);
   if (!options.augment.empty()) train_options.augmentation = parse_augmentation(options.augment);
   const Model model = read_model(options.model);
   read_plan(options.plan, quantize);
@@ -205,7 +212,8 @@ void add_guide_options(CLI::App& app, TrainOptions& t) {
       ->group(group);
 }
 
-void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering) {
+void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering,
+                           std::string& start) {
   const std::string group = "Quantizers";
   app.add_option("--quantizer", t.network.quantizer,
                  listed<QuantizerKind>("What stands at the sites:"))
@@ -224,6 +232,15 @@ void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering
       ->group(group);
   app.add_flag("--pointwise", t.network.trains_elements,
                "fat: also a factor from 0.75 to 1.25 for every weight")
+      ->group(group);
+  app.add_flag(
+         "--symmetric", t.network.is_symmetric,
+         "fat: activations on both sides of 0 keep equal halves, with one factor instead of two")
+      ->group(group);
+  app.add_option("--start", start,
+                 "First scales: mse (least squared error), lsq (2 mean|x| / sqrt(qmax), as in its "
+                 "paper), minmax; left out: what suits the quantizer")
+      ->check(CLI::IsMember({"mse", "lsq", "minmax"}))
       ->group(group);
   app.add_option("--batch-norm", t.batch_norm,
                  "keep: train with it and fold it at the end; fold: fold it at first")
@@ -297,7 +314,7 @@ std::function<void()> train_verb(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--activations", q.activations, "Bits of activations, 2 to 8, or 32 for float")
       ->capture_default_str();
-  add_quantizer_options(app, t, options->lowering);
+  add_quantizer_options(app, t, options->lowering, options->start);
   add_guide_options(app, t);
   add_allocation_options(app, options->allocating);
   add_optimizer_options(app, t);

@@ -29,6 +29,7 @@ struct QuantizerStart {
   bool counts_batch = false;  // LSQ's gradient factor of activations counts elements of all samples
   bool clips_gradient = true;    // false: weights get their gradient outside the range too
   bool trains_elements = false;  // FAT: a factor for each element of a weight
+  bool is_symmetric = false;     // FAT: activations below and above 0 get [-T, T]
 };
 
 class Quantizer {
@@ -59,8 +60,8 @@ class Quantizer {
   virtual QuantTensor freeze(const at::Tensor& weight) const;
 };
 
-// Beginnings that a quantizer wants instead of the least squared error.
-enum class QuantizerRanges { kLeastError, kMinMax };
+// Where scales begin. kMeanMagnitude: 2 mean|x| / sqrt(qmax), as LSQ's paper has it.
+enum class QuantizerRanges { kLeastError, kMinMax, kMeanMagnitude };
 
 // How a network with such quantizers is trained where the user says nothing else.
 struct TrainingRecipe {
@@ -74,6 +75,7 @@ struct TrainingRecipe {
   std::string schedule = "cosine";
   std::string guide = "none";
   QuantizerRanges ranges = QuantizerRanges::kLeastError;
+  int most_weight_bits = 8;  // sites of more bits get LSQ
 };
 
 struct QuantizerKind {

@@ -88,8 +88,7 @@ class Walk {
       const std::string entry = text(name, "-", i);
       const auto stored = checkpoint.read(entry);
       if (!stored && run_.is_time_up()) {
-        run_.warning(text("the time is up: ", regions_.size() - i, " of ", regions_.size(),
-                          " units keep their rounding"));
+        warn_of_time(i);
         break;
       }
       const QuantizedRegion region(graph_, regions_[i], placement_, sites_);
@@ -98,7 +97,12 @@ class Walk {
       if (stored) {
         reports.push_back(unpack_unit(*stored, region, placement_, sites_));
       } else if (learns(region, i)) {
-        reports.push_back(learn(region, i));
+        auto report = learn(region, i);
+        if (!report) {
+          warn_of_time(i);
+          break;
+        }
+        reports.push_back(*std::move(report));
         checkpoint.write(entry, pack_unit(region, sites_, reports.back()));
       }
       if (!is_last) advance(quantized_, region, present_quantizers(region, sites_, how_));
@@ -108,13 +112,18 @@ class Walk {
   }
 
  private:
+  void warn_of_time(size_t done) const {
+    run_.warning(text("the time is up: ", regions_.size() - done, " of ", regions_.size(),
+                      " units keep their rounding"));
+  }
+
   bool learns(const QuantizedRegion& region, size_t index) const {
     if (how_.skips_first && index == 0) return false;
     return (how_.learns_rounding && !region.weight_sites().empty()) ||
            (how_.learns_steps && !region.own_owners().empty());
   }
 
-  UnitReport learn(const QuantizedRegion& region, size_t index) {
+  std::optional<UnitReport> learn(const QuantizedRegion& region, size_t index) {
     UnitData data{.samples = samples_.size(), .rows_of_a_run = fixed_rows_};
     for (const std::string& input : region.region().inputs) {
       data.float_inputs[input] = float_.at(input);

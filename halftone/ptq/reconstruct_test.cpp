@@ -135,6 +135,15 @@ TEST(Reconstruct, StopsBetweenUnitsWhenTheTimeIsUp) {
   EXPECT_EQ(start.state(), before);
 }
 
+TEST(Reconstruct, LeavesOutTheUnitInWhichTheTimeIsUp) {
+  Start start;
+  const std::string before = start.state();
+  const auto now = std::chrono::steady_clock::now();
+  const halftone::Run late{.deadline = now + std::chrono::milliseconds(200)};
+  EXPECT_TRUE(start.learn(kQdrop, {.iterations = 100'000'000}, late).empty());
+  EXPECT_EQ(start.state(), before);
+}
+
 TEST(Reconstruct, FisherWeightsChangeWhatIsLearned) {
   Start plain, weighted;
   plain.learn(kQdrop, {.iterations = 30});

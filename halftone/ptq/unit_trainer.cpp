@@ -77,7 +77,8 @@ class UnitTrainer {
 
   bool has_something_to_learn() const { return !roundings_.empty() || !steps_.empty(); }
 
-  void run(const std::string& what) {
+  // Returns whether all iterations were run; stops where the time is up.
+  bool run(const std::string& what) {
     const int iterations =
         std::max(1, static_cast<int>(options_.iterations * how_.iterations_share));
     std::vector<at::Tensor> variables, steps;
@@ -92,6 +93,7 @@ class UnitTrainer {
     Progress progress(run_, what, static_cast<size_t>(iterations));
     for (int t = 0; t < iterations; ++t) {
       run_.check_cancelled();
+      if (run_.is_time_up()) return false;
       find_gradients(rounding_exponent(t, iterations));
       rounding_optimizer.step();
       const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * t / iterations));
@@ -102,6 +104,7 @@ class UnitTrainer {
       limit_steps();
       progress.advance();
     }
+    return true;
   }
 
   // The loss over the first samples, everything rounded.
@@ -251,16 +254,17 @@ RegionQuantizers present_quantizers(const QuantizedRegion& region, const Quantiz
   return how.quantizes_activations ? hard_quantizers(region, sites) : hard_weights(region, sites);
 }
 
-UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data,
-                      const Reconstruction& how, const ReconstructionOptions& options,
-                      const Placement& placement, QuantizedSites& sites,
-                      const std::string& progress, const Run& run) {
+std::optional<UnitReport> train_unit(const Graph& graph, const QuantizedRegion& region,
+                                     const UnitData& data, const Reconstruction& how,
+                                     const ReconstructionOptions& options,
+                                     const Placement& placement, QuantizedSites& sites,
+                                     const std::string& progress, const Run& run) {
   const OneTorchThread one_thread;
   UnitReport report{.name = region.region().name};
   UnitTrainer trainer(graph, region, data, how, options, placement, sites, run);
   if (!trainer.has_something_to_learn()) return report;
   report.loss_before = trainer.loss(trainer.before());
-  trainer.run(progress);
+  if (!trainer.run(progress)) return std::nullopt;
   QuantizedSites learned = sites;
   trainer.put_into(learned);
   report.loss_after = trainer.loss(present_quantizers(region, learned, how));

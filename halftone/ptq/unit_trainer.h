@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "halftone/ptq/quantized_region.h"
@@ -26,10 +27,12 @@ struct UnitData {
 RegionQuantizers present_quantizers(const QuantizedRegion& region, const QuantizedSites& sites,
                                     const Reconstruction& how);
 
-// Changes `sites` where the unit's loss with rounded weights falls, else leaves them.
-UnitReport train_unit(const Graph& graph, const QuantizedRegion& region, const UnitData& data,
-                      const Reconstruction& how, const ReconstructionOptions& options,
-                      const Placement& placement, QuantizedSites& sites,
-                      const std::string& progress, const Run& run);
+// Changes `sites` where the unit's loss with rounded weights falls, else leaves them. nullopt, and
+// nothing changed, where the run's time was up before the last iteration.
+std::optional<UnitReport> train_unit(const Graph& graph, const QuantizedRegion& region,
+                                     const UnitData& data, const Reconstruction& how,
+                                     const ReconstructionOptions& options,
+                                     const Placement& placement, QuantizedSites& sites,
+                                     const std::string& progress, const Run& run);
 
 }  // namespace halftone

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "halftone/qat/losses.h"
 
@@ -113,8 +114,12 @@ at::Tensor BlockReplacement::loss(const GuideStep& step) {
       distillation_loss(teacher, step.logits, options_.temperature) * options_.distillation_weight;
   for (size_t k : drawn) {
     const at::Tensor& mixed = logits.at(k);
+    if (step.labels.own.defined() && mixed.dim() == 2) {
+      hits_[k].right += (mixed.argmax(1) == step.labels.own).sum().item<double>();
+      hits_[k].samples += static_cast<double>(mixed.size(0));
+    }
     at::Tensor part = distillation_loss(teacher, mixed, options_.temperature);
-    if (options_.mixed_label_weight > 0 && step.labels.defined())
+    if (options_.mixed_label_weight > 0 && step.labels.own.defined())
       part = part + label_loss(mixed, step.labels) * options_.mixed_label_weight;
     loss = loss + part * (options_.mixed_weight * weight_of(step));
     if (options_.mixed_teacher_weight > 0)
@@ -122,6 +127,13 @@ at::Tensor BlockReplacement::loss(const GuideStep& step) {
                         (options_.mixed_teacher_weight * weight_of(step));
   }
   return loss;
+}
+
+std::vector<double> BlockReplacement::take_top1() {
+  std::vector<double> top1;
+  for (const auto& [k, hits] : std::exchange(hits_, {}))
+    top1.push_back(100 * hits.right / hits.samples);
+  return top1;
 }
 
 namespace {

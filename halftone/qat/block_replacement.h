@@ -21,6 +21,8 @@ class BlockReplacement : public Guide {
   // a KL(p_0 || p_n) + b/(n-1) sum_k [KL(p_0 || p_k) + c CE(z_k, y)] + d/(n-1) sum_k KL(p_k ||
   // p_n).
   at::Tensor loss(const GuideStep& step) override;
+  // Of the mixed networks: they rise towards the float network's where the guidance works.
+  std::vector<double> take_top1() override;
 
   size_t part_count() const { return parts_.size(); }
 
@@ -40,6 +42,10 @@ class BlockReplacement : public Guide {
   GuideOptions options_;
   Run run_;
   std::vector<Part> parts_;  // of the float network, frozen
+  struct Hits {
+    double right = 0, samples = 0;
+  };
+  std::map<size_t, Hits> hits_;  // by mixed network
 };
 
 }  // namespace halftone

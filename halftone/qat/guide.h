@@ -9,9 +9,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "halftone/base/registry.h"
 #include "halftone/base/run.h"
+#include "halftone/qat/losses.h"
 #include "halftone/qat/trained_network.h"
 
 namespace halftone {
@@ -35,7 +37,7 @@ struct GuideStep {
   const TensorMap& inputs;   // of the batch, as the network was fed
   const TensorMap& outputs;  // of the quantized network: outputs and captures()
   const at::Tensor& logits;  // its first output
-  const at::Tensor& labels;  // [n] int64; undefined where there are none
+  const Labels& labels;      // undefined where they are not learned
   uint64_t step = 0;
   double progress = 0;           // of the training, in [0, 1)
   bool batch_statistics = true;  // of BatchNormalization, as in the quantized network's own pass
@@ -48,6 +50,9 @@ class Guide {
   virtual std::set<std::string> captures() const { return {}; }
   // A scalar; undefined where there is nothing to add.
   virtual at::Tensor loss(const GuideStep& step) = 0;
+  // Top-1 in percent of the guide's own networks, in order, on the batches since the last call;
+  // empty where it has none or there were no labels.
+  virtual std::vector<double> take_top1() { return {}; }
 };
 
 struct GuideContext {

@@ -18,13 +18,13 @@ struct Guided {
   GuideOptions options;
   halftone::Run run;
   TensorMap inputs;
-  at::Tensor labels;
+  Labels labels;
 
   explicit Guided(int bits, GuideOptions guiding = {})
       : training(training_model(), data, network_options(bits), {}), options(guiding) {
     const Batch batch = load_batch(data, all_samples(data), {.batch = data.size()});
     inputs = network_inputs(training.network().network(), batch);
-    labels = at::tensor(at::ArrayRef<int64_t>(batch.labels));
+    labels.own = at::tensor(at::ArrayRef<int64_t>(batch.labels));
     for (const auto& [name, value] : training.network().network().parameters())
       if (!training.network().network().running_statistics().contains(name)) value.requires_grad_();
   }
@@ -60,6 +60,15 @@ TEST(Losses, RootMeanSquareIsOverSamples) {
   EXPECT_NEAR(root_mean_square_loss(a, b).item<float>(), std::sqrt(25.0 / 2), 1e-5);
 }
 
+TEST(Losses, MixedUpSamplesAreBothOfTheirClasses) {
+  const at::Tensor logits = at::tensor({1.0f, 2.0f, -1.0f, 0.0f, 0.5f, 3.0f}).view({2, 3});
+  const at::Tensor own = at::tensor({0, 2}, at::kLong), others = at::tensor({1, 0}, at::kLong);
+  EXPECT_NEAR(label_loss(logits, {own, others, 0.7}).item<double>(),
+              0.7 * label_loss(logits, {own}).item<double>() +
+                  0.3 * label_loss(logits, {others}).item<double>(),
+              1e-6);
+}
+
 TEST(Parts, CutWhereTheSizeFallsAndAtEveryBlock) {
   const Guided g(32);
   const auto stages = cut_into_parts(g.training.float_graph(), "stage");
@@ -72,7 +81,7 @@ TEST(Parts, CutWhereTheSizeFallsAndAtEveryBlock) {
 }
 
 TEST(BlockReplacement, InFloatEveryMixedNetworkIsTheFloatNetworkBitForBit) {
-  for (const std::string mix : {"prefix", "single"})
+  for (const std::string mix : {"prefix", "single", "suffix"})
     for (const std::string blocks : {"stage", "residual"}) {
       SCOPED_TRACE(mix + " " + blocks);
       Guided g(32, {.blocks = blocks, .mix = mix});
@@ -81,12 +90,14 @@ TEST(BlockReplacement, InFloatEveryMixedNetworkIsTheFloatNetworkBitForBit) {
       for (size_t k = 1; k < guide.part_count(); ++k) all.push_back(k);
       g.with_step(guide, [&](const GuideStep& step) {
         const auto logits = guide.mixed_logits(step, all);
-        if (mix == "prefix") {
-          for (const auto& [k, value] : logits) EXPECT_TRUE(at::equal(value, logits.at(0))) << k;
-          EXPECT_TRUE(at::equal(step.logits, logits.at(0)));
-          EXPECT_EQ(guide.loss(step).item<float>(), 0.0f);
-        }
+        for (const auto& [k, value] : logits) EXPECT_TRUE(at::equal(value, logits.at(0))) << k;
+        EXPECT_TRUE(at::equal(step.logits, logits.at(0)));
+        EXPECT_EQ(guide.loss(step).item<float>(), 0.0f);
         EXPECT_EQ(logits.size(), guide.part_count());
+        const double top1 =
+            100 * (step.logits.argmax(1) == g.labels.own).to(at::kDouble).mean().item<double>();
+        for (double mixed : guide.take_top1()) EXPECT_NEAR(mixed, top1, 1e-9);
+        EXPECT_TRUE(guide.take_top1().empty());
       });
     }
 }

@@ -14,8 +14,12 @@ at::Tensor differences(const at::Tensor& teacher, const at::Tensor& student) {
 
 }  // namespace
 
-at::Tensor label_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing) {
-  return at::cross_entropy_loss(logits, labels, {}, at::Reduction::Mean, -1, smoothing);
+at::Tensor label_loss(const at::Tensor& logits, const Labels& labels, double smoothing) {
+  auto of = [&](const at::Tensor& classes) {
+    return at::cross_entropy_loss(logits, classes, {}, at::Reduction::Mean, -1, smoothing);
+  };
+  if (!labels.others.defined()) return of(labels.own);
+  return of(labels.own) * labels.share + of(labels.others) * (1 - labels.share);
 }
 
 at::Tensor distillation_loss(const at::Tensor& teacher, const at::Tensor& student,

@@ -5,8 +5,15 @@
 
 namespace halftone {
 
-// logits: [n, classes]; labels: [n] int64, -1 is left out. smoothing in [0, 1).
-at::Tensor label_loss(const at::Tensor& logits, const at::Tensor& labels, double smoothing = 0);
+// What samples are. All -1 or undefined: nothing is known.
+struct Labels {
+  at::Tensor own;          // [n] int64, -1 is left out
+  at::Tensor others = {};  // mixup: of what was mixed in, [n] int64; undefined: nothing was
+  double share = 1;        // of a sample's own image
+};
+
+// logits: [n, classes]. smoothing in [0, 1).
+at::Tensor label_loss(const at::Tensor& logits, const Labels& labels, double smoothing = 0);
 
 // T^2 KL(softmax(teacher / T) || softmax(student / T)), summed over the last axis, mean over the
 // rest. The teacher gets no gradient.

@@ -73,6 +73,13 @@ double TrainingOptimizer::clip_gradients(double most) {
   return torch::nn::utils::clip_grad_norm_(tensors_, most);
 }
 
+void TrainingOptimizer::keep_moments(const TrainingOptimizer& before) {
+  for (const at::Tensor& tensor : tensors_)
+    if (const auto found = before.optimizer_->state().find(tensor.unsafeGetTensorImpl());
+        found != before.optimizer_->state().end())
+      optimizer_->state()[found->first] = found->second->clone();
+}
+
 void TrainingOptimizer::forget() { optimizer_->state().clear(); }
 
 void TrainingOptimizer::forget(const std::vector<at::Tensor>& tensors) {

@@ -32,6 +32,8 @@ class TrainingOptimizer {
   void step(double rate_factor);
   // Scales gradients so that their norm over everything is at most `most`. Returns the norm.
   double clip_gradients(double most);
+  // Moments of the tensors that `before` moved too.
+  void keep_moments(const TrainingOptimizer& before);
   void forget();  // all moments start anew
   void forget(const std::vector<at::Tensor>& tensors);
 

@@ -72,19 +72,20 @@ std::string described(const TrainPlan& plan) {
   for (const std::string& fix : q.fixes) fixes += fix + " ";
   return text(plan.quantizer.name, " ", o.network.folds_batch_norm, " ",
               o.network.calibration_samples, " ", o.network.counts_batch, o.network.clips_gradient,
-              o.network.trains_elements, o.network.per_tensor, o.network.rescales_depthwise,
-              " bits ", q.weights, " ", q.activations, " ", q.full_range, " ", q.target, " fixes ",
-              fixes, " plan ", fingerprint(q.plan_text), " epochs ", o.epochs, " batch ", o.batch,
-              " ", o.optimizer, " ", *o.learning_rate, " ", o.momentum, " ", *o.weight_decay, " ",
-              plan.schedule.name, " ", o.warmup, " ", o.clip_gradients, " ", o.ema, " labels ",
-              o.label_weight, " ", o.label_smoothing, " guide ", plan.guide.name, " ",
-              g.distillation_weight, " ", g.temperature, " ", g.feature_weight, " ", g.blocks, " ",
-              g.mix, " ", g.mixed_weight, " ", g.mixed_label_weight, " ", g.mixed_teacher_weight,
-              " ", g.mix_samples, " ", g.mix_every, " ", g.fades, " augment ", a.crops, a.flips,
-              a.crops_resized, " ", a.padding, " ", a.mixup, " lowering ", lowering, " norm ",
-              o.frozen_batch_norm, " ", o.reestimation_batches, " oscillation ",
-              o.oscillation.dampening, " ", o.oscillation.freezing, " ", o.oscillation.momentum,
-              " ", o.hooks_described);
+              o.network.trains_elements, o.network.is_symmetric, o.network.per_tensor,
+              o.network.rescales_depthwise, " start ",
+              o.network.start ? static_cast<int>(*o.network.start) : -1, " bits ", q.weights, " ",
+              q.activations, " ", q.full_range, " ", q.target, " fixes ", fixes, " plan ",
+              fingerprint(q.plan_text), " epochs ", o.epochs, " batch ", o.batch, " ", o.optimizer,
+              " ", *o.learning_rate, " ", o.momentum, " ", *o.weight_decay, " ", plan.schedule.name,
+              " ", o.warmup, " ", o.clip_gradients, " ", o.ema, " labels ", o.label_weight, " ",
+              o.label_smoothing, " guide ", plan.guide.name, " ", g.distillation_weight, " ",
+              g.temperature, " ", g.feature_weight, " ", g.blocks, " ", g.mix, " ", g.mixed_weight,
+              " ", g.mixed_label_weight, " ", g.mixed_teacher_weight, " ", g.mix_samples, " ",
+              g.mix_every, " ", g.fades, " augment ", a.crops, a.flips, a.crops_resized, " ",
+              a.padding, " ", a.mixup, " lowering ", lowering, " norm ", o.frozen_batch_norm, " ",
+              o.reestimation_batches, " oscillation ", o.oscillation.dampening, " ",
+              o.oscillation.freezing, " ", o.oscillation.momentum, " ", o.hooks_described);
 }
 
 std::map<std::string, std::string> facts_of(const Model& model, const Dataset& data,
@@ -126,6 +127,10 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data) {
   const auto& quantizer = Registry<QuantizerKind>::get(options.network.quantizer);
   const TrainingRecipe& recipe = quantizer.recipe;
   TrainOptions o = options;
+  const int bits = o.network.quantize.weights;
+  if (!o.network.quantize.plan && bits > recipe.most_weight_bits)
+    throw UsageError("--quantizer ", quantizer.name, " is for weights of at most ",
+                     recipe.most_weight_bits, " bits: give --weights ", recipe.most_weight_bits);
   if (o.optimizer.empty()) o.optimizer = recipe.optimizer;
   require_optimizer(o.optimizer);
   if (!o.learning_rate)

@@ -71,7 +71,8 @@ TEST(Train, KilledAndResumedGivesTheSameBytesForEveryQuantizer) {
   const StripedImages data;
   for (const auto& [name, kind] : Registry<QuantizerKind>::all()) {
     SCOPED_TRACE(name);
-    TrainOptions options = options_of(name, name == "ternary" ? 2 : 3);
+    TrainOptions options = options_of(name, 3);
+    options.network.quantize.weights = std::min(3, kind.recipe.most_weight_bits);
     options.seconds_between_saves = 0;
     const std::string whole =
         serialize_model(train(training_model(), data, options, {.seed = 5}).model);
@@ -130,8 +131,8 @@ TEST(Train, EveryQuantizerTrains) {
   const StripedImages data;
   for (const auto& [name, kind] : Registry<QuantizerKind>::all()) {
     SCOPED_TRACE(name);
-    TrainOptions options = options_of(name, name == "binary" ? 1 : 3);
-    if (name == "binary") options.network.quantize.activations = 4;
+    TrainOptions options = options_of(name, 3);
+    options.network.quantize.weights = std::min(3, kind.recipe.most_weight_bits);
     options.epochs = 2;
     options.guide = kind.recipe.guide == "none" ? "block-replacement" : kind.recipe.guide;
     const TrainResult result = train(training_model(), data, options, {});
@@ -194,6 +195,15 @@ TEST(Train, RefusesWhatQuantizersHaveNoFormOf) {
   options = options_of("dorefa", 4);
   options.oscillation.freezing = 0.01;
   EXPECT_THROW(train(training_model(), data, options, {}), UsageError);
+}
+
+TEST(Train, BinaryAndTernaryAskForTheirWidth) {
+  const StripedImages data;
+  for (const auto& [name, bits] : {std::pair{"binary", 1}, {"ternary", 2}})
+    EXPECT_NE(message_of([&] {
+                train(training_model(), data, options_of(name, 8), {});
+              }).find(text("--weights ", bits)),
+              std::string::npos);
 }
 
 TEST(Train, RefusesWhatCannotBeLearned) {

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include "halftone/nn/quantizers/element_factors.h"
+#include "halftone/nn/tensors.h"
+
 namespace halftone {
 
 std::string state_name(bool is_weight, const std::string& site, const std::string& tensor) {
@@ -18,7 +21,22 @@ TensorMap TrainedNetwork::quantized_weights(const QuantizedRun& how) const {
     const at::Tensor& given = weights[site] = quantizer->forward(own, how.training);
     if (how.watch) how.watch(true, site, own, given);
   }
+  for (const auto& [name, unused] : quantizers_.bias_factors) weights[name] = bias_now(name);
   return weights;
+}
+
+at::Tensor TrainedNetwork::bias_now(const std::string& name) const {
+  const at::Tensor& own = network_.parameters().at(name);
+  const auto factors = quantizers_.bias_factors.find(name);
+  return factors == quantizers_.bias_factors.end() ? own : with_factors(own, factors->second);
+}
+
+Graph TrainedNetwork::graph() const {
+  const at::NoGradGuard no_gradient;
+  Graph graph = network_.write_back();
+  for (const auto& [name, unused] : quantizers_.bias_factors)
+    graph.initializers.at(name) = from_torch(bias_now(name));
+  return graph;
 }
 
 // Adds to each bias, or to the shift of the normalization that it will be folded with, what
@@ -32,7 +50,7 @@ void TrainedNetwork::round_biases(TensorMap& values) const {
     if (input == quantizers_.activations.end() || weight == quantizers_.weights.end()) continue;
     at::Tensor step = scales_of(weight->second->params_of(parameters.at(b.weight))) *
                       input->second->params().scales[0];
-    const at::Tensor own = b.bias.empty() ? at::zeros({1}) : parameters.at(b.bias).detach();
+    const at::Tensor own = b.bias.empty() ? at::zeros({1}) : bias_now(b.bias);
     at::Tensor bias = own;
     if (b.norm) {
       const at::Tensor deviation = (parameters.at(b.norm->variance) + b.norm->epsilon).sqrt();
@@ -41,9 +59,11 @@ void TrainedNetwork::round_biases(TensorMap& values) const {
       step = step * factor.abs().clamp_min(1e-20);
     }
     const at::Tensor change = (bias / step).round() * step - bias;
-    const std::string& name = b.norm ? b.norm->beta : b.bias;
     const at::AutoGradMode with_gradient(true);
-    values[name] = parameters.at(name) + change;
+    if (b.norm)
+      values[b.norm->beta] = parameters.at(b.norm->beta) + change;
+    else
+      values[b.bias] = bias_now(b.bias) + change;
   }
 }
 
@@ -80,7 +100,7 @@ TensorMap TrainedNetwork::part_values(const Network& part, bool rounds_biases) c
     if (quantizer != quantizers_.weights.end())
       values[name] = quantizer->second->forward(own, false);
     else
-      values[name] = network_.running_statistics().contains(name) ? own.clone() : own;
+      values[name] = network_.running_statistics().contains(name) ? own.clone() : bias_now(name);
   }
   if (rounds_biases) round_biases(values);
   return values;
@@ -119,6 +139,8 @@ TensorMap TrainedNetwork::state() const {
   };
   add(true, quantizers_.weights);
   add(false, quantizers_.activations);
+  for (const auto& [name, factors] : quantizers_.bias_factors)
+    state[text("bias/", name, "/elements")] = factors;
   return state;
 }
 

@@ -40,6 +40,8 @@ struct SiteQuantizers {
   std::map<std::string, std::unique_ptr<Quantizer>> activations;
   std::map<std::string, std::string> owners;  // of every activation site: whose quantizer it takes
   std::vector<RoundedBias> biases = {};
+  // A trained factor for every element of a bias, by its name (nn/quantizers/element_factors.h).
+  TensorMap bias_factors = {};
 };
 
 struct QuantizedRun {
@@ -74,6 +76,8 @@ class TrainedNetwork {
   TensorMap run_statistics(const Network& like, const TensorMap& inputs) const;
 
   const Network& network() const { return network_; }
+  // With the weights as they are, and biases times their factors.
+  Graph graph() const;
   SiteQuantizers& quantizers() { return quantizers_; }
   const SiteQuantizers& quantizers() const { return quantizers_; }
 
@@ -84,6 +88,7 @@ class TrainedNetwork {
 
  private:
   TensorMap quantized_weights(const QuantizedRun& how) const;
+  at::Tensor bias_now(const std::string& name) const;
   void round_biases(TensorMap& values) const;
   TensorMap part_values(const Network& part, bool rounds_biases) const;
   at::Tensor quantized(const std::string& name, const at::Tensor& value,

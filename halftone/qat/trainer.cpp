@@ -10,6 +10,7 @@
 #include "halftone/data/accuracy.h"
 #include "halftone/nn/network_inputs.h"
 #include "halftone/nn/over_batches.h"
+#include "halftone/nn/quantizers/element_factors.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/ptq/calibrate.h"
 #include "halftone/qat/batch_norm.h"
@@ -160,10 +161,12 @@ void Trainer::begin_stage(size_t stage) {
     else
       run_.info(text("step ", step_, ": every site has its own bits"));
   }
+  const auto before = std::move(optimizer_);
   optimizer_ = std::make_unique<TrainingOptimizer>(
       trained_tensors(true), trained_tensors(false),
       OptimizerOptions{plan_.options.optimizer, *plan_.options.learning_rate,
                        plan_.options.momentum, *plan_.options.weight_decay});
+  if (before) optimizer_->keep_moments(*before);
   if (plan_.guide.make)
     guide_ = plan_.guide.make(
         {training_.network(), training_.float_graph(), plan_.options.guiding, run_});
@@ -189,6 +192,9 @@ TensorMap Trainer::trained_tensors(bool is_decayed) const {
   };
   add(true, network.quantizers().weights);
   add(false, network.quantizers().activations);
+  if (!is_decayed)
+    for (const auto& [name, factors] : network.quantizers().bias_factors)
+      result[text("bias/", name, "/elements")] = factors;
   return result;
 }
 
@@ -265,7 +271,7 @@ bool Trainer::trains_statistics() const {
 
 // The batch as the network is fed with it, and what its labels have become.
 Trainer::Fed Trainer::prepared(const Batch& batch, int epoch) const {
-  Fed result{fed(training_.network().network(), batch), labels_of(batch), {}, 1};
+  Fed result{fed(training_.network().network(), batch), {labels_of(batch)}};
   const Augmentation& how = *plan_.options.augmentation;
   if (how.is_none()) return result;
   at::Tensor& images = result.inputs.begin()->second;
@@ -273,8 +279,8 @@ Trainer::Fed Trainer::prepared(const Batch& batch, int epoch) const {
   if (how.mixup <= 0) return result;
   Mixed mixed = mixed_up(images, step_, how.mixup, run_);
   images = mixed.images;
-  result.others = mixed.others;
-  result.share = mixed.share;
+  result.labels.others = result.labels.own.index_select(0, mixed.others);
+  result.labels.share = mixed.share;
   return result;
 }
 
@@ -293,16 +299,11 @@ at::Tensor Trainer::loss_of(const Fed& fed, const TensorMap& outputs) const {
   const at::Tensor& logits = outputs.at(output_name());
   const TrainingStep at{step_, total_};
   at::Tensor loss = at::zeros({}, at::kFloat);
-  if (plan_.learns_labels) {
-    const double smoothing = plan_.options.label_smoothing;
-    at::Tensor own = label_loss(logits, fed.labels, smoothing);
-    if (fed.others.defined())
-      own = own * fed.share +
-            label_loss(logits, fed.labels.index_select(0, fed.others), smoothing) * (1 - fed.share);
-    loss = loss + own * plan_.options.label_weight;
-  }
+  if (plan_.learns_labels)
+    loss = loss + label_loss(logits, fed.labels, plan_.options.label_smoothing) *
+                      plan_.options.label_weight;
   if (guide_) {
-    const at::Tensor none;
+    const Labels none;
     const at::Tensor more =
         guide_->loss({fed.inputs, outputs, logits, plan_.learns_labels ? fed.labels : none, step_,
                       at.progress(), trains_statistics()});
@@ -339,7 +340,7 @@ void Trainer::step(const Batch& batch, int epoch) {
   const double value = loss.item<double>();
   if (!std::isfinite(value)) report_not_finite(fed.inputs);
   update(loss, fed.inputs);
-  const double top1 = sums_->add(value, outputs.at(output_name()).detach(), fed.labels);
+  const double top1 = sums_->add(value, outputs.at(output_name()).detach(), fed.labels.own);
   if (step_ % kStepsBetweenLines == 0)
     metrics_.add({epoch, step_, value, top1, sums_->rate, sums_->images_per_second()});
   ++step_;
@@ -352,6 +353,7 @@ void Trainer::project() {
   TrainedNetwork& network = training_.network();
   for (const auto& [site, quantizer] : network.quantizers().weights) quantizer->project();
   for (const auto& [site, quantizer] : network.quantizers().activations) quantizer->project();
+  for (auto& [name, factors] : network.quantizers().bias_factors) clamp_factors(factors);
   for (const std::string& gamma : training_.positive_gammas())
     network.network().parameters().at(gamma).clamp_min_(0);
 }
@@ -405,7 +407,7 @@ double Trainer::quality(const Dataset& data) const {
     const TensorMap inputs = fed(network.network(), batch);
     const TensorMap out =
         network.run(inputs, {.capture = guide_ ? guide_->captures() : std::set<std::string>()});
-    const at::Tensor none;
+    const Labels none;
     total += guide_->loss({inputs, out, out.at(output), none, step_, 0}).item<double>();
     ++batches;
   });
@@ -425,6 +427,7 @@ void Trainer::end_epoch(int epoch) {
                      .images_per_second = sums_->images_per_second(),
                      .learning_rate = sums_->rate};
   if (sums_->labelled > 0) report.train_top1 = 100 * sums_->right / sums_->labelled;
+  if (guide_) report.mixed_top1 = guide_->take_top1();
   // Bits are still to fall before the last stage: what is best then is no result.
   if (held_out_ && stage_ == plan_.options.lowering.size()) {
     const TensorMap present = copied(training_.network().state());
@@ -437,9 +440,12 @@ void Trainer::end_epoch(int epoch) {
   }
   const double left = (plan_.options.epochs - epoch) * static_cast<double>(samples_.size()) /
                       std::max(1e-9, report.images_per_second);
+  std::string mixed;
+  for (double top1 : report.mixed_top1) mixed += text(mixed.empty() ? "" : ", ", fixed(top1, 2));
+  if (!mixed.empty()) mixed = text(" (of mixed networks ", mixed, ")");
   run_.info(text(
       "epoch ", epoch, " of ", plan_.options.epochs, ": loss ", fixed(report.loss, 4),
-      report.train_top1 ? text(", top-1 of batches ", fixed(*report.train_top1, 2)) : "",
+      report.train_top1 ? text(", top-1 of batches ", fixed(*report.train_top1, 2)) : "", mixed,
       report.validation_top1 ? text(", of validation ", fixed(*report.validation_top1, 2)) : "",
       ", ", fixed(report.images_per_second, 0), " images/s, ", format_seconds(left), " left"));
   metrics_.add({epoch, step_, report.loss, report.train_top1.value_or(-1), report.learning_rate,

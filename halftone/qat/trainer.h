@@ -48,9 +48,7 @@ class Trainer {
   void step(const Batch& batch, int epoch);
   struct Fed {
     TensorMap inputs;
-    at::Tensor labels;  // [n] int64
-    at::Tensor others;  // mixup: rows that were mixed in, [n] int64; undefined: none
-    double share = 1;   // of a row's own image
+    Labels labels;
   };
   Fed prepared(const Batch& batch, int epoch) const;
   TensorMap outputs_of(const Fed& fed) const;

@@ -76,6 +76,26 @@ std::map<std::string, float> upper_limits(const Placement& placement) {
   return limits;
 }
 
+// How first ranges and scales are found.
+const PtqMethod& range_method(QuantizerRanges ranges) {
+  static const PtqMethod mean_magnitude{"lsq",
+                                        "",
+                                        "",
+                                        "mean-magnitude",
+                                        WeightScale::kMeanMagnitude,
+                                        WeightScale::kMeanMagnitude,
+                                        BiasCorrection::kNone};
+  switch (ranges) {
+    case QuantizerRanges::kMeanMagnitude:
+      return mean_magnitude;
+    case QuantizerRanges::kMinMax:
+      return Registry<PtqMethod>::get("minmax");
+    case QuantizerRanges::kLeastError:
+      return Registry<PtqMethod>::get("mse");
+  }
+  throw std::logic_error("ranges");
+}
+
 // What quantizers have no form of.
 void require_trainable(const std::map<std::string, QuantSpec>& specs) {
   for (const auto& [site, spec] : specs) {
@@ -129,15 +149,15 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
   start_quantizers(data, run);
 }
 
-Graph TrainingNetwork::graph_now() const {
-  return network_ ? network_->network().write_back() : float_graph_;
+Graph TrainingNetwork::graph_now() const { return network_ ? network_->graph() : float_graph_; }
+
+QuantizerRanges TrainingNetwork::first_ranges() const {
+  return options_.start.value_or(Registry<QuantizerKind>::get(options_.quantizer).recipe.ranges);
 }
 
 QuantizerStart TrainingNetwork::weight_start(const QuantParams& grid, const Tensor& weight,
                                              const std::string& site) const {
-  const bool is_min_max =
-      Registry<QuantizerKind>::get(options_.quantizer).recipe.ranges == QuantizerRanges::kMinMax;
-  const WeightScale scale = is_min_max ? WeightScale::kMinMax : WeightScale::kMse;
+  const WeightScale scale = range_method(first_ranges()).weights_below;
   return {.params = fitted(grid, weight, {.at_8_bits = scale, .below = scale}, site),
           .clips_gradient = options_.clips_gradient,
           .trains_elements = options_.trains_elements};
@@ -162,9 +182,7 @@ std::vector<RoundedBias> TrainingNetwork::rounded_biases() const {
 
 // First ranges and codes, of the folded network with the weights as they are.
 QuantizedSites TrainingNetwork::calibrated_sites(const Dataset& data, const Run& run) const {
-  const auto& kind = Registry<QuantizerKind>::get(options_.quantizer);
-  const bool is_min_max = kind.recipe.ranges == QuantizerRanges::kMinMax;
-  const auto& method = Registry<PtqMethod>::get(is_min_max ? "minmax" : "mse");
+  const PtqMethod& method = range_method(first_ranges());
   const auto& profile = Registry<Profile>::get(options_.quantize.target);
   Dequantized parts;
   parts.model = network_ ? folded_now() : folded_;
@@ -193,7 +211,8 @@ SiteQuantizers TrainingNetwork::made_quantizers(const QuantizedSites& sites) {
       quantizers.owners[site.name] = site.shares_with;
       if (quantizers.activations.contains(site.shares_with)) continue;
       QuantizerStart start{.params = sites.activations.at(site.shares_with),
-                           .counts_batch = options_.counts_batch};
+                           .counts_batch = options_.counts_batch,
+                           .is_symmetric = options_.is_symmetric};
       if (const auto limit = limits.find(site.shares_with); limit != limits.end())
         start.upper_limit = limit->second;
       quantizers.activations[site.shares_with] = kind.activation(start);
@@ -201,12 +220,26 @@ SiteQuantizers TrainingNetwork::made_quantizers(const QuantizedSites& sites) {
     }
   }
   quantizers.biases = rounded_biases();
+  quantizers.bias_factors = bias_factors();
   return quantizers;
+}
+
+// Ones, for the biases of all layers whose weights are trained by factors.
+TensorMap TrainingNetwork::bias_factors() const {
+  TensorMap factors;
+  if (!options_.trains_elements) return factors;
+  for (const Node& node : float_graph_.nodes)
+    if (const Tensor* bias = is_weighted(node) ? float_graph_.constant(node.input(2)) : nullptr)
+      factors[node.input(2)] = at::ones_like(to_torch(*bias));
+  return factors;
 }
 
 void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
   SiteQuantizers quantizers = made_quantizers(calibrated_sites(data, run));
-  network_ = std::make_unique<TrainedNetwork>(graph_now(), std::move(quantizers));
+  if (network_)
+    network_->quantizers() = std::move(quantizers);
+  else
+    network_ = std::make_unique<TrainedNetwork>(float_graph_, std::move(quantizers));
 }
 
 void TrainingNetwork::lower_bits(int bits, const Dataset& data, const Run& run) {

@@ -30,6 +30,9 @@ struct TrainingNetworkOptions {
   bool counts_batch = false;         // see QuantizerStart
   bool clips_gradient = true;
   bool trains_elements = false;
+  bool is_symmetric = false;
+  // Where scales begin; absent: as the quantizer's recipe says.
+  std::optional<QuantizerRanges> start = {};
 };
 
 class TrainingNetwork {
@@ -50,7 +53,8 @@ class TrainingNetwork {
   // Factors of normalizations that begin at 0 or above and must stay there (qat/batch_norm.h).
   const std::vector<std::string>& positive_gammas() const { return positive_gammas_; }
 
-  // Every site to max(bits, its own): quantizers start anew, from the weights as they are.
+  // Every site to max(bits, its own): quantizers start anew, from the weights as they are, which
+  // stay the same tensors.
   void lower_bits(int bits, const Dataset& data, const Run& run);
 
   // The quantizer of a site (of an activation: the one that owns the scale) to another width. A
@@ -72,9 +76,11 @@ class TrainingNetwork {
   void start_quantizers(const Dataset& data, const Run& run);
   QuantizedSites calibrated_sites(const Dataset& data, const Run& run) const;
   SiteQuantizers made_quantizers(const QuantizedSites& sites);
+  QuantizerRanges first_ranges() const;
   Graph graph_now() const;   // with the weights as they are
   Model folded_now() const;  // the same, BatchNormalization folded
   std::vector<RoundedBias> rounded_biases() const;
+  TensorMap bias_factors() const;
   QuantizerStart weight_start(const QuantParams& grid, const Tensor& weight,
                               const std::string& site) const;
 

@@ -6,6 +6,7 @@
 #include "halftone/graph/passes/passes.h"
 #include "halftone/graph/passes/sum_codes.h"
 #include "halftone/nn/network_inputs.h"
+#include "halftone/nn/tensors.h"
 #include "halftone/qat/batch_norm.h"
 #include "tests/message_of.h"
 #include "tests/training_model.h"
@@ -70,6 +71,49 @@ TEST(TrainingNetwork, EveryTargetGetsWhatIsTrained) {
       const TrainingNetwork training(training_model(), data, options, {});
       EXPECT_LT(written_difference(training, data), 0.01);
     }
+}
+
+TEST(TrainingNetwork, LoweringBitsKeepsTheTensorsThatAreTrained) {
+  const StripedImages data;
+  TrainingNetwork training(training_model(), data, options_of(2, 2, "lsq"), {});
+  const void* before = training.network().network().parameters().at("a.weight").data_ptr();
+  training.lower_bits(4, data, {});
+  EXPECT_EQ(training.bits_of("a.weight"), 4);
+  EXPECT_EQ(training.network().network().parameters().at("a.weight").data_ptr(), before);
+}
+
+TEST(TrainingNetwork, FactorsOfBiasesAreInTheFile) {
+  const StripedImages data;
+  auto options = options_of(8, 8, "fat");
+  options.folds_batch_norm = options.trains_elements = true;
+  TrainingNetwork training(training_model(), data, options, {});
+  const Model before = training.trained().model;
+  auto& factors = training.network().quantizers().bias_factors;
+  EXPECT_EQ(factors.size(), 4u);
+  factors.at("fc.bias").fill_(1.2f);
+  const Model after = training.trained().model;
+  auto bias_of = [](const Model& model) {
+    return to_torch(model.graph.initializers.at("fc.bias"));
+  };
+  EXPECT_TRUE(at::allclose(bias_of(after), bias_of(before) * 1.2));
+  EXPECT_LT(written_difference(training, data), 0.01);
+  factors.at("fc.bias").fill_(9.0f);
+  EXPECT_TRUE(at::allclose(bias_of(training.trained().model), bias_of(before) * 1.25));
+}
+
+TEST(TrainingNetwork, StartsWhereItIsTold) {
+  const StripedImages data;
+  const at::Tensor w = to_torch(training_model().graph.initializers.at("a.weight"));
+  auto scale_from = [&](QuantizerRanges start) {
+    auto options = options_of(4, 4, "lsq");
+    options.start = start;
+    const TrainingNetwork training(training_model(), data, options, {});
+    return training.network().quantizers().weights.at("a.weight")->params().scales[0];
+  };
+  EXPECT_NEAR(scale_from(QuantizerRanges::kMeanMagnitude),
+              2 * w[0].abs().mean().item<float>() / std::sqrt(7.0f), 1e-6);
+  EXPECT_NEAR(scale_from(QuantizerRanges::kMinMax), w[0].abs().max().item<float>() / 7, 1e-6);
+  EXPECT_LT(scale_from(QuantizerRanges::kLeastError), scale_from(QuantizerRanges::kMinMax));
 }
 
 // Folding does not multiply a normalization into a MatMul: neither may its codes be.

@@ -34,7 +34,8 @@ Range range_of(const std::string& kind, const std::vector<std::vector<float>>& b
 }
 
 TEST(Observers, AllAreRegistered) {
-  for (const char* name : {"minmax", "ema", "percentile", "mse", "best", "entropy"})
+  for (const char* name :
+       {"minmax", "ema", "percentile", "mse", "best", "entropy", "mean-magnitude"})
     EXPECT_NE(Registry<ObserverKind>::find(name), nullptr);
 }
 
@@ -72,6 +73,16 @@ TEST(Observers, MovingAverageIsMergedAsIfSeenInOrder) {
     EXPECT_NEAR(o->range({}).low, low, 1e-5);
     EXPECT_NEAR(o->range({}).high, high, 1e-5);
   }
+}
+
+// s = 2 mean|x| / sqrt(qmax).
+TEST(Observers, MeanMagnitudeGivesTheFirstStepOfLsq) {
+  const Range positive = range_of("mean-magnitude", {{1, 2}, {3, 6}}, {.bits = 2});
+  EXPECT_EQ(positive.low, 0);
+  EXPECT_NEAR(positive.high / 3, 2 * 3 / std::sqrt(3.0), 1e-6);
+  const Range both = range_of("mean-magnitude", {{-1, 2}, {3, -6}}, {.bits = 4});
+  EXPECT_EQ(both.low, -both.high);
+  EXPECT_NEAR(both.high / 7, 2 * 3 / std::sqrt(7.0), 1e-6);
 }
 
 TEST(Observers, ContainZeroAndAcceptConstants) {

@@ -1,5 +1,6 @@
-// Observers that keep a few numbers: the range seen, and its moving average.
+// Observers that keep a few numbers: the range seen, its moving average, the mean magnitude.
 #include <algorithm>
+#include <cmath>
 
 #include "halftone/quant/numeric.h"
 #include "halftone/quant/observer.h"
@@ -83,12 +84,44 @@ class MovingAverageObserver : public Observer {
   End low_, high_;
 };
 
+// LSQ's first step of an activation, s = 2 mean|x| / sqrt(qmax), as the range of its codes.
+class MeanMagnitudeObserver : public Observer {
+ public:
+  void observe(std::span<const float> values, const MinMax& seen) override {
+    for (float x : values) sum_ += std::fabs(static_cast<double>(x));
+    count_ += static_cast<double>(values.size());
+    has_negative_ = has_negative_ || (!values.empty() && seen.min < 0);
+  }
+  void merge(const Observer& later) override {
+    const auto& other = dynamic_cast<const MeanMagnitudeObserver&>(later);
+    sum_ += other.sum_;
+    count_ += other.count_;
+    has_negative_ = has_negative_ || other.has_negative_;
+  }
+  Range range(const RangeRequest& request) const override {
+    require_values(count_ > 0);
+    const bool is_signed = request.is_symmetric || has_negative_;
+    const double qmax = std::max(1.0, std::exp2(request.bits - (is_signed ? 1 : 0)) - 1);
+    const auto high = static_cast<float>(2 * (sum_ / count_) * std::sqrt(qmax));
+    return {is_signed ? -high : 0, high};
+  }
+
+ private:
+  double sum_ = 0, count_ = 0;
+  bool has_negative_ = false;
+};
+
 HALFTONE_REGISTER(ObserverKind, "minmax", "Smallest and largest value seen", "",
                   [] { return std::unique_ptr<Observer>(std::make_unique<MinMaxObserver>()); });
 HALFTONE_REGISTER(ObserverKind, "ema",
                   "Moving average (0.99) of each batch's smallest and largest value",
                   "Jacob et al. 2018, arXiv 1712.05877", [] {
                     return std::unique_ptr<Observer>(std::make_unique<MovingAverageObserver>());
+                  });
+HALFTONE_REGISTER(ObserverKind, "mean-magnitude",
+                  "The first step size of LSQ, 2 mean|x| / sqrt(qmax); rough above 4 bits",
+                  "Esser et al. 2020, arXiv 1902.08153", [] {
+                    return std::unique_ptr<Observer>(std::make_unique<MeanMagnitudeObserver>());
                   });
 
 }  // namespace

@@ -49,16 +49,21 @@ float least_error_scale(std::span<const float> values, float magnitude, CodeRang
   return best;
 }
 
+double mean_magnitude(std::span<const float> values) {
+  double sum = 0;
+  for (float x : values) sum += std::fabs(static_cast<double>(x));
+  return sum / static_cast<double>(std::max<size_t>(1, values.size()));
+}
+
 float scale_of(std::span<const float> values, int bits, CodeRange range, WeightScale how) {
-  if (bits == 1) {  // s * sign(w): the mean magnitude has the least error
-    double sum = 0;
-    for (float x : values) sum += std::fabs(static_cast<double>(x));
-    return std::max(
-        1e-8f, static_cast<float>(sum / static_cast<double>(std::max<size_t>(1, values.size()))));
-  }
+  // s * sign(w): the mean magnitude has the least error
+  if (bits == 1) return std::max(1e-8f, static_cast<float>(mean_magnitude(values)));
   const MinMax extremes = min_max(values);
   const float magnitude = std::max(-extremes.min, extremes.max);
   if (how == WeightScale::kMinMax || magnitude == 0) return symmetric_scale(magnitude, range);
+  if (how == WeightScale::kMeanMagnitude)
+    return std::max(
+        1e-8f, static_cast<float>(2 * mean_magnitude(values) / std::sqrt(std::max(1, range.qmax))));
   return std::max(1e-8f, least_error_scale(values, magnitude, range));
 }
 
@@ -66,7 +71,7 @@ float scale_of(std::span<const float> values, int bits, CodeRange range, WeightS
 QuantParams affine_scale_of(std::span<const float> values, Width width, WeightScale how) {
   const MinMax extremes = min_max(values);
   QuantParams best = affine_params(extremes.min, extremes.max, width.bits, width.range);
-  if (how == WeightScale::kMinMax) return best;
+  if (how != WeightScale::kMse) return best;
   double least = squared_error(values, best.scales[0], width.range, best.zero_points[0]);
   for (int i = 99; i >= 20; --i) {
     const float share = static_cast<float>(i) / 100.0f;

@@ -9,8 +9,9 @@
 namespace halftone {
 
 enum class WeightScale {
-  kMinMax,  // the largest magnitude meets the last code
-  kMse,     // least squared error over shrunk scales, refined by least squares
+  kMinMax,         // the largest magnitude meets the last code
+  kMse,            // least squared error over shrunk scales, refined by least squares
+  kMeanMagnitude,  // 2 mean|w| / sqrt(qmax) (Esser et al. 2020, section 2.1)
 };
 
 // weight: float32, finite (throws Error naming `name` otherwise). axis -1: one scale. Zero points

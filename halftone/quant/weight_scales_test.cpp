@@ -60,6 +60,14 @@ TEST(WeightScales, GaussianErrorsAreThePublishedOnes) {
   }
 }
 
+TEST(WeightScales, MeanMagnitudeGivesTheFirstStepOfLsq) {
+  const Tensor weight = Tensor::of<float>({2, 2}, {1, -3, 0.5f, 0.5f});
+  const QuantParams params =
+      weight_params(weight, 0, 4, full_range(4, true), WeightScale::kMeanMagnitude, "weight");
+  EXPECT_FLOAT_EQ(params.scales[0], 2 * 2 / std::sqrt(7.0f));
+  EXPECT_FLOAT_EQ(params.scales[1], 2 * 0.5f / std::sqrt(7.0f));
+}
+
 TEST(WeightScales, ChannelsOfAnyAxisStandAlone) {
   const Tensor weight = random_weight({4, 5, 6}, 9);
   for (int axis : {0, 1, 2}) {

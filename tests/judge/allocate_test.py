@@ -109,6 +109,9 @@ def test_widths_fixes_blocks_and_ties(digits, tmp_path):
     assert len({s["bits"] for s in tied["sites"] if s["site"] in free}) == 1
     _, blocks = allocate(digits, tmp_path, "--method", "kl", "--average-bits", 4.5, "--granularity", "block")
     assert blocks["average_weight_bits"] <= 4.5
+    plan, channels = allocate(digits, tmp_path, "--method", "kl", "--average-bits", 4.5, "--granularity", "channels")
+    assert channels["average_weight_bits"] <= 4.5 and any(s["site"].endswith("[1]") for s in channels["sites"])
+    quantize(digits, tmp_path, plan)  # which checks the budget on the file
 
 
 def test_sensitivities_are_measured_once_and_the_sweep_draws_them(digits, tmp_path):

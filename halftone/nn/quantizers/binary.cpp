@@ -44,7 +44,7 @@ namespace {
 HALFTONE_REGISTER(QuantizerKind, "binary",
                   "Weights of 1 bit by their sign and mean magnitude; activations by LSQ",
                   "Rastegari et al. 2016, arXiv 1603.05279", binary_weight, lsq_activation,
-                  {.has_uniform_grid = false});
+                  {.has_uniform_grid = false, .most_weight_bits = 1});
 
 }  // namespace
 }  // namespace halftone

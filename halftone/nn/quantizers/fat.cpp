@@ -5,6 +5,7 @@
 
 #include "halftone/nn/fake_quantize.h"
 #include "halftone/nn/quantizer.h"
+#include "halftone/nn/quantizers/element_factors.h"
 #include "halftone/nn/quantizers/sign.h"
 
 namespace halftone {
@@ -23,8 +24,7 @@ FactorRange factor_range(int bits, bool is_symmetric) {
 at::Tensor within(const at::Tensor& x, double least, double most) { return x.clamp(least, most); }
 
 // Thresholds of a weight times trained factors alpha, one a tensor or channel: T = clip(alpha)
-// T_max, s = T / qmax. With trains_elements every weight is multiplied by a factor of its own in
-// [0.75, 1.25] too.
+// T_max, s = T / qmax. With trains_elements every weight is multiplied by a factor of its own too.
 class FatWeight : public Quantizer {
  public:
   FatWeight(const QuantizerStart& start, const at::Tensor& weight) {
@@ -56,7 +56,7 @@ class FatWeight : public Quantizer {
     const at::NoGradGuard no_gradient;
     const FactorRange range = factor_range(start_.params.bits, true);
     alpha_.clamp_(range.least, range.most);
-    if (elements_.defined()) elements_.clamp_(kLeastElement, kMostElement);
+    if (elements_.defined()) clamp_factors(elements_);
   }
 
   QuantParams params() const override { return with_scales(start_.params, scales()); }
@@ -65,14 +65,12 @@ class FatWeight : public Quantizer {
   }
 
  private:
-  static constexpr double kLeastElement = 0.75, kMostElement = 1.25;
-
   at::Tensor scales() const {
     const FactorRange range = factor_range(start_.params.bits, true);
     return within(alpha_, range.least, range.most) * scales_;
   }
   at::Tensor factored(const at::Tensor& x) const {
-    return elements_.defined() ? x * within(elements_, kLeastElement, kMostElement) : x;
+    return elements_.defined() ? with_factors(x, elements_) : x;
   }
 
   QuantizerStart start_;
@@ -81,14 +79,16 @@ class FatWeight : public Quantizer {
 
 // A range [T_l, T_l + R] of an activation: its width times alpha, its left edge moved by beta R. A
 // range that starts at 0 (behind a Relu) keeps its edge. Zero stays a code: the edge is rounded to
-// one.
+// one. Symmetric: [-T, T] around the middle code, T times alpha, and no beta.
 class FatActivation : public Quantizer {
  public:
   explicit FatActivation(const QuantizerStart& start) { restart(start); }
 
   void restart(const QuantizerStart& start) override {
     start_ = start;
-    const QuantParams& p = start.params;
+    is_fixed_ = start.is_symmetric || has_fixed_zero_point(start.params);
+    if (start.is_symmetric && !has_fixed_zero_point(start.params)) balance(start_.params);
+    const QuantParams& p = start_.params;
     const float scale = p.scales[0];
     left_ = static_cast<float>(p.range.qmin - p.zero_points[0]) * scale;
     width_ = static_cast<float>(p.range.qmax - p.range.qmin) * scale;
@@ -101,18 +101,18 @@ class FatActivation : public Quantizer {
 
   at::Tensor forward(const at::Tensor& x, bool) override {
     const Edges e = edges();
-    if (is_fixed_at_zero()) return fake_quantize(x, e.scale, how());
+    if (is_fixed_) return fake_quantize(x, e.scale, how());
     return fake_quantize(x, e.scale, e.zero_point, how());
   }
 
   std::map<std::string, at::Tensor> parameters() const override {
-    if (is_fixed_at_zero()) return {{"alpha", alpha_}};
+    if (is_fixed_) return {{"alpha", alpha_}};
     return {{"alpha", alpha_}, {"beta", beta_}};
   }
 
   void project() override {
     const at::NoGradGuard no_gradient;
-    const FactorRange range = factor_range(start_.params.bits, false);
+    const FactorRange range = factor_range(start_.params.bits, start_.is_symmetric);
     alpha_.clamp_(range.least, range.most);
     beta_.clamp_(kLeastShift, kMostShift);
   }
@@ -120,7 +120,7 @@ class FatActivation : public Quantizer {
   QuantParams params() const override {
     const Edges e = edges();
     QuantParams params = with_scales(start_.params, e.scale);
-    if (!is_fixed_at_zero())
+    if (!is_fixed_)
       params.zero_points = {
           std::clamp(static_cast<int32_t>(std::nearbyint(e.zero_point.item<float>())),
                      params.range.qmin, params.range.qmax)};
@@ -133,18 +133,25 @@ class FatActivation : public Quantizer {
     at::Tensor scale, zero_point;
   };
 
-  bool is_fixed_at_zero() const { return has_fixed_zero_point(start_.params); }
+  // The larger side of the range on both sides of the middle code.
+  static void balance(QuantParams& p) {
+    const int32_t below = p.zero_points[0] - p.range.qmin, above = p.range.qmax - p.zero_points[0];
+    const float largest = static_cast<float>(std::max(below, above)) * p.scales[0];
+    p.zero_points = {p.range.qmin + (p.range.qmax - p.range.qmin + 1) / 2};
+    p.scales = {largest / static_cast<float>(p.range.qmax - p.zero_points[0])};
+  }
+
   FakeQuantizeOptions how() const {
     return {.range = start_.params.range, .zero_points = start_.params.zero_points};
   }
   Edges edges() const {
     const CodeRange range = start_.params.range;
-    const FactorRange factors = factor_range(start_.params.bits, false);
+    const FactorRange factors = factor_range(start_.params.bits, start_.is_symmetric);
     const at::Tensor width = within(alpha_, factors.least, factors.most) * width_;
     at::Tensor scale = width / static_cast<double>(range.qmax - range.qmin);
     if (const auto limit = scale_limit(start_))
       scale = scale.clamp_max(static_cast<double>(*limit));
-    if (is_fixed_at_zero()) return {scale, at::Tensor()};
+    if (is_fixed_) return {scale, at::Tensor()};
     // The edge stays at or below 0 and the right one at or above it, else 0 is no code.
     const at::Tensor moved = left_ + within(beta_, kLeastShift, kMostShift) * width_;
     const at::Tensor edge = at::minimum(at::maximum(moved, -width), at::zeros_like(moved));
@@ -152,6 +159,7 @@ class FatActivation : public Quantizer {
   }
 
   QuantizerStart start_;
+  bool is_fixed_ = false;  // the zero point is not trained
   float left_ = 0, width_ = 1;
   at::Tensor alpha_, beta_;
 };

@@ -272,6 +272,27 @@ TEST(Fat, GradientsAreTheTableOfTheMethod) {
   }
 }
 
+// One factor, around the middle code; with alpha = 1 the range of the larger side.
+TEST(Fat, SymmetricRangesKeepTheirZeroPoint) {
+  QuantizerStart start = activation_start(-1, 2, 4);
+  start.is_symmetric = true;
+  const auto q = Registry<QuantizerKind>::get("fat").activation(start);
+  EXPECT_EQ(q->parameters().size(), 1u);
+  const at::Tensor x = values_of({-1, 0, 0.4f, 2, 9});
+  for (float alpha : {1.0f, 0.5f}) {
+    q->parameters().at("alpha").fill_(alpha);
+    const QuantParams params = q->params();
+    EXPECT_EQ(params.zero_points[0], 8);
+    EXPECT_NEAR(params.scales[0] * 7, 2 * alpha, 0.1 * alpha);
+    const at::Tensor y = q->forward(x, true);
+    EXPECT_EQ(y[1].item<float>(), 0);
+    EXPECT_FLOAT_EQ(y[4].item<float>(), params.scales[0] * 7);
+  }
+  QuantizerStart one_sided = activation_start(0, 2, 4);
+  one_sided.is_symmetric = true;
+  EXPECT_EQ(Registry<QuantizerKind>::get("fat").activation(one_sided)->params().zero_points[0], 0);
+}
+
 TEST(Fat, ElementsStayWithinAQuarterAndKeepTheirSign) {
   const at::Tensor w = random_tensor({6, 20}, 110);
   QuantizerStart start = weight_start(w, 8, 0);

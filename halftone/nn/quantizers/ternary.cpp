@@ -53,7 +53,7 @@ std::unique_ptr<Quantizer> weight(const QuantizerStart& start, const at::Tensor&
 HALFTONE_REGISTER(QuantizerKind, "ternary",
                   "Weights of 2 bits as -1, 0, 1 times a scale; activations by LSQ",
                   "Li et al. 2016, arXiv 1605.04711", weight, lsq_activation,
-                  {.has_uniform_grid = false});
+                  {.has_uniform_grid = false, .most_weight_bits = 2});
 
 }  // namespace
 }  // namespace halftone
