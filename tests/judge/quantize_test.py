@@ -123,3 +123,18 @@ def test_errors_say_what_to_do_and_leave_nothing(digits, tmp_path):
         assert result.returncode == code, (arguments, result.stderr)
         assert all(word in result.stderr for word in words), result.stderr
         assert not new.exists()
+
+
+def test_a_recipe_gives_the_options_of_its_verbs(digits, tmp_path):
+    recipe, first, second = tmp_path / "recipe.toml", tmp_path / "first.onnx", tmp_path / "second.onnx"
+    recipe.write_text('[quantize]\nweights = 4\nmethod = "mse"\nfix = ["*=8"]\n\n[eval]\nlimit = 10\n')
+    quantize(digits, first, "--config", recipe, "--activations", 8)
+    quantize(digits, second, "--weights", 4, "--method", "mse", "--fix", "*=8", "--activations", 8)
+    assert first.read_bytes() == second.read_bytes()
+    overruled = quantize(digits, first, "--config", recipe, "--method", "minmax")
+    assert overruled["method"] == "minmax"
+    told = facts(tmp_path, "eval", first, "--data", digits[1] / "test", "--config", recipe)
+    assert told["samples"] == 10
+    recipe.write_text("[quantize]\nwieghts = 4\n")
+    wrong = halftone("quantize", digits[0], "-o", second, "--data", digits[1] / "train", "--config", recipe, check=False)
+    assert wrong.returncode == 2 and "wieghts" in wrong.stderr
