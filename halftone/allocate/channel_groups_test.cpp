@@ -78,7 +78,7 @@ TEST(ChannelGroups, NeverPassABudgetNorDoesTheWrittenFile) {
     Budget budget;
     if (seed % 2) budget.weight_bytes = 900 + static_cast<int64_t>(rng.below(700));
     if (seed % 3 == 0) budget.average_weight_bits = 2 + rng.uniform() * 5;
-    if (budget.is_empty()) budget.bops = 600'000 + static_cast<int64_t>(rng.below(700'000));
+    if (budget.is_empty()) budget.bops = 1'200'000 + static_cast<int64_t>(rng.below(2'000'000));
     const Allocated found = allocate(small_model(), nullptr, by_channels(budget), {});
     EXPECT_TRUE(is_within(found.use, budget));
     for (const auto& [site, spec] : found.plan.sites) mixed += !spec.channel_bits.empty();

@@ -40,7 +40,7 @@ struct Guided {
   template <typename Look>
   void with_step(const BlockReplacement& guide, const Look& look, uint64_t step = 0) const {
     const TensorMap out = training.network().run(inputs, {.capture = guide.captures()});
-    look(GuideStep{inputs, out, out.at("logits"), labels, step, 0});
+    look(GuideStep{inputs, out, out.at("logits"), labels, step, 0, false});
   }
   at::Tensor gradient(const std::string& weight) const {
     const at::Tensor grad = training.network().network().parameters().at(weight).grad();

@@ -128,7 +128,7 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data) {
   const TrainingRecipe& recipe = quantizer.recipe;
   TrainOptions o = options;
   const int bits = o.network.quantize.weights;
-  if (!o.network.quantize.plan && bits > recipe.most_weight_bits)
+  if (!o.network.quantize.plan && bits != 32 && bits > recipe.most_weight_bits)
     throw UsageError("--quantizer ", quantizer.name, " is for weights of at most ",
                      recipe.most_weight_bits, " bits: give --weights ", recipe.most_weight_bits);
   if (o.optimizer.empty()) o.optimizer = recipe.optimizer;

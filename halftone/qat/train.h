@@ -55,9 +55,9 @@ struct EpochReport {
   double loss = 0;
   std::optional<double> train_top1 = {};       // percent, of the batches as they were learned from
   std::optional<double> validation_top1 = {};  // percent
-  std::vector<double> mixed_top1 = {};  // percent, of the mixed networks of block replacement
   double images_per_second = 0;
-  double learning_rate = 0;  // of the last step
+  double learning_rate = 0;             // of the last step
+  std::vector<double> mixed_top1 = {};  // percent, of the mixed networks of block replacement
 };
 
 struct TrainResult {

@@ -94,7 +94,9 @@ TEST(Observers, ContainZeroAndAcceptConstants) {
       const Range range = observer->range({});
       EXPECT_LE(range.low, 0) << name;
       EXPECT_GE(range.high, 0) << name;
-      EXPECT_LE(range.high, std::max(0.0f, constant) * 1.01f) << name;
+      // LSQ's first step knows the mean alone, and reaches beyond what was seen.
+      const float highest = std::max(0.0f, constant) * 1.01f;
+      EXPECT_TRUE(range.high <= highest || name == "mean-magnitude") << name;
     }
     EXPECT_THROW(kind.make()->range({}), Error) << name;
   }
