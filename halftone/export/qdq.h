@@ -18,6 +18,8 @@ struct QuantizedSites {
   std::map<std::string, QuantParams> activations;  // by site
   // Biases that are kept as a quantized file had them; others are rounded by write_qdq().
   std::map<std::string, QuantTensor> biases = {};
+  // Biases that learning moved, by name; write_qdq() does not read them.
+  std::map<std::string, std::vector<float>> moved_biases = {};
 };
 
 struct QdqOptions {

@@ -36,29 +36,30 @@ std::map<std::string, std::string> checkpoint_facts(const Model& model, const Da
   std::string fixes;
   for (const std::string& fix : options.fixes) fixes += fix + " ";
   const ReconstructionOptions& learned = options.reconstruction;
-  return {
-      {"model", fingerprint(serialize_model(model))},
-      {"data", text(data.size(), " samples, ", fingerprint(names))},
-      {"method", options.method},
-      {"target", options.target},
-      {"encodings", fingerprint(numbers_of(given))},
-      {"requantize", options.requantize ? "yes" : "no"},
-      {"observer", options.observer},
-      {"repairs",
-       text(options.equalize ? "equalized " : "", options.absorb_bias ? "absorbed " : "",
-            "bias correction ",
-            options.bias_correction ? std::to_string(static_cast<int>(*options.bias_correction))
-                                    : "of the method")},
-      {"bits", text("weights ", options.weights, ", activations ", options.activations,
-                    options.full_range ? ", full range" : "",
-                    options.group ? text(", groups of ", options.group) : "",
-                    options.weight_scheme == Scheme::kAffine ? ", affine weights" : "")},
-      {"plan", options.plan ? fingerprint(options.plan_text) : "none"},
-      {"fixes", fixes},
-      {"seed", std::to_string(run.seed)},
-      {"learning", text("iterations ", learned.iterations, ", batch ", learned.batch, ", lambda ",
-                        learned.rounding_weight, ", rate ", learned.rounding_learning_rate,
-                        learned.uses_fisher ? ", Fisher" : "")}};
+  return {{"model", fingerprint(serialize_model(model))},
+          {"data", text(data.size(), " samples, ", fingerprint(names))},
+          {"method", options.method},
+          {"target", options.target},
+          {"encodings", fingerprint(numbers_of(given))},
+          {"requantize", options.requantize ? "yes" : "no"},
+          {"observer", options.observer},
+          {"repairs",
+           text(options.equalize ? "equalized " : "", options.absorb_bias ? "absorbed " : "",
+                "bias correction ",
+                options.bias_correction ? std::to_string(static_cast<int>(*options.bias_correction))
+                                        : "of the method")},
+          {"bits", text("weights ", options.weights, ", activations ", options.activations,
+                        options.full_range ? ", full range" : "",
+                        options.group ? text(", groups of ", options.group) : "",
+                        options.weight_scheme == Scheme::kAffine ? ", affine weights" : "")},
+          {"plan", options.plan ? fingerprint(options.plan_text) : "none"},
+          {"fixes", fixes},
+          {"seed", std::to_string(run.seed)},
+          {"learning",
+           text("iterations ", learned.iterations, ", batch ", learned.batch, ", lambda ",
+                learned.rounding_weight, ", rate ", learned.rounding_learning_rate,
+                learned.uses_fisher ? ", Fisher" : "", learned.learns_biases ? "" : ", biases stay",
+                learned.tunes_network ? "" : ", no walk over the network")}};
 }
 
 void require_same_outputs(const Checkpoint& checkpoint, const Calibration& calibration) {

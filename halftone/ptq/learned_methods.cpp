@@ -25,11 +25,18 @@ HALFTONE_REGISTER(PtqMethod, "brecq",
                     .error_exponent = 2.4,
                     .iterations_share = 0.25}});
 
+// The authors' walk with biases, and one over the whole network at once: scales and biases by the
+// float network's outputs (bias tuning, Hubara et al. 2020, arXiv 2006.10518).
 HALFTONE_REGISTER(
     PtqMethod, "qdrop",
     "Learns rounding and scales together while activations drop their quantization at random",
     "Wei et al. 2022, arXiv 2203.05740", "mse", kMinMax, kMse, kNone,
-    {{.learns_steps = true, .keep = 0.5f}});
+    {{.learns_steps = true, .learns_biases = true, .keep = 0.5f},
+     {.unit = Unit::kNetwork,
+      .learns_rounding = false,
+      .learns_steps = true,
+      .learns_biases = true,
+      .iterations_share = 0.5}});
 
 }  // namespace
 }  // namespace halftone

@@ -139,8 +139,11 @@ std::vector<UnitReport> learn(const Dequantized& parts, const Placement& placeme
                      kFewSamples, " it fits these samples more than the task"));
   std::vector<UnitReport> units;
   for (size_t i = 0; i < method.walks.size(); ++i) {
-    const auto found = reconstruct(parts.model.graph, placement, sites, method.walks[i], options,
-                                   data, samples, how, checkpoint, text("walk-", i, "-unit"), run);
+    Reconstruction walk = method.walks[i];
+    if (walk.unit == Reconstruction::Unit::kNetwork && !options.tunes_network) continue;
+    walk.learns_biases = walk.learns_biases && options.learns_biases;
+    const auto found = reconstruct(parts.model.graph, placement, sites, walk, options, data,
+                                   samples, how, checkpoint, text("walk-", i, "-unit"), run);
     units.insert(units.end(), found.begin(), found.end());
   }
   return units;
@@ -201,6 +204,9 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
                                      options.full_range, run.threads);
   auto units = learn(parts, placement, sites, method, options.reconstruction, data,
                      calibration.samples, how, checkpoint, run);
+  for (const auto& [name, values] : std::exchange(sites.moved_biases, {}))
+    model.graph.initializers.at(name) =
+        Tensor::of<float>({static_cast<int64_t>(values.size())}, values);
   correct(model.graph, correction, network, sites, data, calibration.samples, how, run);
   QuantizeResult result{
       write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}),

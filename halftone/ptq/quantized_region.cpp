@@ -1,6 +1,6 @@
 #include "halftone/ptq/quantized_region.h"
 
-#include <ATen/ops/full.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -63,6 +63,9 @@ RegionQuantizers hard_weights(const QuantizedRegion& region, const QuantizedSite
   RegionQuantizers result;
   for (const std::string& name : region.weight_sites())
     result.weights[name] = to_torch(dequantize_tensor(sites.weights.at(name)));
+  for (const QuantizedRegion::Bias& bias : region.biases())
+    if (const auto moved = sites.moved_biases.find(bias.name); moved != sites.moved_biases.end())
+      result.weights[bias.name] = at::tensor(at::ArrayRef<float>(moved->second));
   return result;
 }
 
@@ -70,9 +73,12 @@ RegionQuantizers hard_quantizers(const QuantizedRegion& region, const QuantizedS
   RegionQuantizers result = hard_weights(region, sites);
   for (const std::string& owner : region.owners())
     result.steps[owner] = at::full({1}, sites.activations.at(owner).scales[0], at::kFloat);
-  for (const QuantizedRegion::Bias& bias : region.biases())
-    result.weights[bias.name] = to_torch(dequantize_tensor(round_bias(
-        bias.values, sites.activations.at(bias.input), sites.weights.at(bias.weight).params)));
+  for (const QuantizedRegion::Bias& bias : region.biases()) {
+    const auto moved = sites.moved_biases.find(bias.name);
+    result.weights[bias.name] = to_torch(dequantize_tensor(
+        round_bias(moved == sites.moved_biases.end() ? bias.values : moved->second,
+                   sites.activations.at(bias.input), sites.weights.at(bias.weight).params)));
+  }
   return result;
 }
 

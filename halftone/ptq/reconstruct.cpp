@@ -29,6 +29,9 @@ std::string pack_unit(const QuantizedRegion& region, const QuantizedSites& sites
   }
   for (const std::string& owner : region.owners())
     json["steps"][owner] = sites.activations.at(owner).scales[0];
+  for (const QuantizedRegion::Bias& bias : region.biases())
+    if (const auto moved = sites.moved_biases.find(bias.name); moved != sites.moved_biases.end())
+      json["biases"][bias.name] = moved->second;
   json["report"] = {report.loss_before, report.loss_after, report.converged_share,
                     report.is_improved};
   const auto bytes = nlohmann::json::to_cbor(json);
@@ -51,6 +54,9 @@ UnitReport unpack_unit(const std::string& bytes, const QuantizedRegion& region,
         json.at("steps").contains(site.shares_with))
       sites.activations.at(site.name).scales[0] =
           json.at("steps").at(site.shares_with).get<float>();
+  if (json.contains("biases"))
+    for (const auto& [name, values] : json.at("biases").items())
+      sites.moved_biases[name] = values.get<std::vector<float>>();
   const auto& report = json.at("report");
   return {region.region().name, report[0], report[1], report[2], report[3]};
 }
@@ -120,7 +126,8 @@ class Walk {
   bool learns(const QuantizedRegion& region, size_t index) const {
     if (how_.skips_first && index == 0) return false;
     return (how_.learns_rounding && !region.weight_sites().empty()) ||
-           (how_.learns_steps && !region.own_owners().empty());
+           (how_.learns_steps && !region.own_owners().empty()) ||
+           (how_.learns_biases && !region.biases().empty());
   }
 
   std::optional<UnitReport> learn(const QuantizedRegion& region, size_t index) {

@@ -16,6 +16,7 @@
 #include "halftone/ptq/value_cache.h"
 #include "tests/message_of.h"
 #include "tests/small_network.h"
+#include "tests/temporary_folder.h"
 
 namespace halftone {
 namespace {
@@ -142,6 +143,26 @@ TEST(Reconstruct, LeavesOutTheUnitInWhichTheTimeIsUp) {
   const halftone::Run late{.deadline = now + std::chrono::milliseconds(200)};
   EXPECT_TRUE(start.learn(kQdrop, {.iterations = 100'000'000}, late).empty());
   EXPECT_EQ(start.state(), before);
+}
+
+TEST(Reconstruct, TunesScalesAndBiasesOfTheWholeNetwork) {
+  const TemporaryFolder folder;
+  const halftone::Run run{.checkpoint = folder.path().string(), .resume = true};
+  const Reconstruction tuning{.unit = Reconstruction::Unit::kNetwork,
+                              .learns_rounding = false,
+                              .learns_steps = true,
+                              .learns_biases = true};
+  Start start;
+  const auto codes = start.sites.weights.at("a.weight").codes;
+  const auto reports = start.learn(tuning, {.iterations = 100}, run);
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_LT(reports[0].loss_after, reports[0].loss_before);
+  EXPECT_EQ(start.sites.weights.at("a.weight").codes, codes);
+  EXPECT_EQ(start.sites.moved_biases.size(), 4u);
+  Start resumed;
+  resumed.learn(tuning, {.iterations = 100}, run);
+  EXPECT_EQ(resumed.state(), start.state());
+  EXPECT_EQ(resumed.sites.moved_biases, start.sites.moved_biases);
 }
 
 TEST(Reconstruct, FisherWeightsChangeWhatIsLearned) {

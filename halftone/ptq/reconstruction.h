@@ -18,14 +18,16 @@ namespace halftone {
 
 // One walk over the network, front to back.
 struct Reconstruction {
-  enum class Unit { kLayer, kBlock };
+  enum class Unit { kLayer, kBlock, kNetwork };
   Unit unit = Unit::kBlock;
   bool learns_rounding = true;
-  bool learns_steps = false;          // the scales of activations, by LSQ
+  bool learns_steps = false;  // the scales of activations, by LSQ
+  bool learns_biases = false;
   bool quantizes_activations = true;  // false: weights alone, facing float activations
   float keep =
       1.0f;  // probability that an activation element is quantized while learning; 1: always
   double step_learning_rate = 4e-5;
+  double bias_learning_rate = 1e-3;
   bool normalizes_step_gradient = true;  // LSQ's factor 1/sqrt(elements * qmax)
   double error_exponent = 2;             // of |difference| in the loss
   double iterations_share = 1;           // of the method's iterations
@@ -38,6 +40,8 @@ struct ReconstructionOptions {
   double rounding_weight = 0;  // lambda; 0: 0.01, or 0.1 where there are depthwise convolutions
   double rounding_learning_rate = 0;  // 0: 1e-2 up to 2,000 iterations, else 1e-3
   std::set<std::string> frozen = {};  // sites that stay as they are
+  bool learns_biases = true;          // false: no walk does
+  bool tunes_network = true;          // false: walks over the whole network are left out
   bool uses_fisher =
       false;  // errors weighted by the gradient of the network's output (BRECQ, eq. 10)
 };

@@ -64,6 +64,13 @@ class UnitTrainer {
         if (params.bits > 1 && !options.frozen.contains(name))
           roundings_.emplace(name, SoftRounding(graph.initializers.at(name), params));
       }
+    if (how.learns_biases)
+      for (const QuantizedRegion::Bias& bias : region.biases())
+        if (!options.frozen.contains(bias.weight)) {
+          const auto moved = sites.moved_biases.find(bias.name);
+          const auto& values = moved == sites.moved_biases.end() ? bias.values : moved->second;
+          biases_[bias.name] = at::tensor(at::ArrayRef<float>(values)).requires_grad_();
+        }
     if (how.learns_steps)
       for (const std::string& owner : region.own_owners()) {
         if (options.frozen.contains(owner) || !hard_.steps.contains(owner)) continue;
@@ -75,21 +82,21 @@ class UnitTrainer {
       }
   }
 
-  bool has_something_to_learn() const { return !roundings_.empty() || !steps_.empty(); }
+  bool has_something_to_learn() const {
+    return !roundings_.empty() || !steps_.empty() || !biases_.empty();
+  }
 
   // Returns whether all iterations were run; stops where the time is up.
   bool run(const std::string& what) {
     const int iterations =
         std::max(1, static_cast<int>(options_.iterations * how_.iterations_share));
-    std::vector<at::Tensor> variables, steps;
+    std::vector<at::Tensor> variables, steps, biases;
     for (auto& [name, rounding] : roundings_) variables.push_back(rounding.variable());
     for (auto& [owner, step] : steps_) steps.push_back(step);
-    torch::optim::Adam rounding_optimizer(
-        variables.empty() ? std::vector<at::Tensor>{at::zeros({1})} : variables,
-        torch::optim::AdamOptions(options_.rounding_learning_rate));
-    torch::optim::Adam step_optimizer(
-        steps.empty() ? std::vector<at::Tensor>{at::zeros({1})} : steps,
-        torch::optim::AdamOptions(how_.step_learning_rate));
+    for (auto& [name, bias] : biases_) biases.push_back(bias);
+    torch::optim::Adam rounding_optimizer = adam(variables, options_.rounding_learning_rate);
+    torch::optim::Adam step_optimizer = adam(steps, how_.step_learning_rate);
+    torch::optim::Adam bias_optimizer = adam(biases, how_.bias_learning_rate);
     Progress progress(run_, what, static_cast<size_t>(iterations));
     for (int t = 0; t < iterations; ++t) {
       run_.check_cancelled();
@@ -98,9 +105,11 @@ class UnitTrainer {
       rounding_optimizer.step();
       const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * t / iterations));
       for (auto& group : step_optimizer.param_groups())
-        static_cast<torch::optim::AdamOptions&>(group.options())
-            .lr(how_.step_learning_rate * cosine);
+        group.options().set_lr(how_.step_learning_rate * cosine);
+      for (auto& group : bias_optimizer.param_groups())
+        group.options().set_lr(how_.bias_learning_rate * cosine);
       step_optimizer.step();
+      bias_optimizer.step();
       limit_steps();
       progress.advance();
     }
@@ -132,6 +141,10 @@ class UnitTrainer {
       if (const auto step = steps_.find(site.shares_with);
           site.kind == SiteKind::kActivation && step != steps_.end())
         sites.activations.at(site.name).scales[0] = step->second.item<float>();
+    for (const auto& [name, bias] : biases_) {
+      const float* values = bias.const_data_ptr<float>();
+      sites.moved_biases[name] = std::vector<float>(values, values + bias.numel());
+    }
   }
 
   double converged_share() const {
@@ -145,6 +158,11 @@ class UnitTrainer {
   }
 
  private:
+  static torch::optim::Adam adam(std::vector<at::Tensor> tensors, double learning_rate) {
+    if (tensors.empty()) tensors.push_back(at::zeros({1}));
+    return torch::optim::Adam(std::move(tensors), torch::optim::AdamOptions(learning_rate));
+  }
+
   size_t part_rows() const {
     if (data_.rows_of_a_run) return data_.rows_of_a_run;
     return std::max<size_t>(1, static_cast<size_t>(options_.batch) / kParts);
@@ -172,6 +190,8 @@ class UnitTrainer {
     }
     for (auto& [owner, step] : steps_)
       leaves.push_back(quantizers.steps[owner] = step.detach().requires_grad_());
+    for (auto& [name, bias] : biases_)
+      leaves.push_back(quantizers.weights[name] = bias.detach().requires_grad_());
 
     std::vector<at::Tensor> sums(leaves.size());
     using Gradients = std::vector<at::Tensor>;
@@ -210,6 +230,7 @@ class UnitTrainer {
     }
     if (!roots.empty()) torch::autograd::backward(roots, root_gradients);
     for (auto& [owner, step] : steps_) step.mutable_grad() = sums[next++];
+    for (auto& [name, bias] : biases_) bias.mutable_grad() = sums[next++];
   }
 
   // Each element of an input from the quantized network with probability `keep`, else from the
@@ -243,7 +264,8 @@ class UnitTrainer {
   Rng rng_;
   RegionQuantizers hard_;
   std::map<std::string, SoftRounding> roundings_;
-  std::map<std::string, at::Tensor> steps_;     // by owner
+  std::map<std::string, at::Tensor> steps_;  // by owner
+  std::map<std::string, at::Tensor> biases_;
   std::map<std::string, float> largest_steps_;  // a Clip's limit, by owner
 };
 

@@ -55,6 +55,14 @@ std::vector<Region> units_of(const Graph& graph, Reconstruction::Unit unit) {
       regions.push_back(region_of(graph, block.name, block.nodes));
     return regions;
   }
+  if (unit == Reconstruction::Unit::kNetwork) {
+    std::vector<int> nodes;
+    for (const Block& block : partition_blocks(graph))
+      nodes.insert(nodes.end(), block.nodes.begin(), block.nodes.end());
+    std::ranges::sort(nodes);
+    regions.push_back(region_of(graph, "the network", std::move(nodes)));
+    return regions;
+  }
   for (auto& nodes : layers_of(graph)) {
     const Node& first = graph.nodes[static_cast<size_t>(nodes[0])];
     regions.push_back(

@@ -10,7 +10,7 @@ namespace halftone {
 
 // In topological order; together they hold every node that depends on the fed inputs. kBlock: the
 // blocks of graph/blocks.h. kLayer: each weighted node with the activation that alone reads it, and
-// every other node by itself.
+// every other node by itself. kNetwork: all of it.
 std::vector<Region> units_of(const Graph& graph, Reconstruction::Unit unit);
 
 // What `options` leaves open, from the network alone.
