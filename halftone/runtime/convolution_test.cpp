@@ -169,7 +169,7 @@ std::string chosen(const ConvolutionMethods& methods, int most_input,
   return choose_method(problem, methods).name;
 }
 
-// 8-bit weights by dot products whatever they are; one and two bits by lookups.
+// Weights of more than one bit by dot products whatever they are; one bit by lookups.
 TEST(Convolution, DotProductsAreChosenWhereTheCpuHasThem) {
   const auto up_to = [](int most) {
     return [most](int64_t i) { return static_cast<int>(i % (2 * most + 1)) - most; };
@@ -186,7 +186,11 @@ TEST(Convolution, DotProductsAreChosenWhereTheCpuHasThem) {
   EXPECT_EQ(chosen(with_dot, 15, up_to(7)), "dot");
   EXPECT_EQ(chosen(without, 15, up_to(7)), "quads-long");
   EXPECT_EQ(chosen(with_dot, 255, up_to(200)), "words");
-  EXPECT_EQ(chosen(with_dot, 3, up_to(1)), "lookup");
+  EXPECT_EQ(chosen(with_dot, 3, up_to(1)), "dot");
+  EXPECT_EQ(chosen(without, 3, up_to(1)), "lookup");
+  const auto signs = [](int64_t i) { return i % 2 ? 1 : -1; };
+  EXPECT_EQ(chosen(with_dot, 3, signs), "lookup-signs");
+  EXPECT_EQ(chosen(without, 3, signs), "lookup-signs");
 }
 
 // What the kernel found by asking the CPU, the operating system says too.

@@ -401,8 +401,21 @@ std::unique_ptr<ConvolutionKernel> make(const Convolution& problem, std::string&
   return std::make_unique<LookupKernel>(problem, plan, *scheme);
 }
 
-HALFTONE_REGISTER(ConvolutionMethod, "lookup", "Sums of products of few levels, looked up", 60,
+// Weights of two levels: four products a lookup, faster than dot products of the CPU too; with two
+// products a lookup it is slower than these (docs/results/runtime.md).
+std::unique_ptr<ConvolutionKernel> make_of_two_levels(const Convolution& problem,
+                                                      std::string& reason) {
+  if (problem.is_depthwise()) return nullptr;
+  const auto scheme = scheme_for(problem, reason);
+  if (!scheme) return nullptr;
+  if (scheme->group < 4) return reason = "weights of more than two levels", nullptr;
+  return make(problem, reason);
+}
+
+HALFTONE_REGISTER(ConvolutionMethod, "lookup", "Sums of products of few levels, looked up", 45,
                   make);
+HALFTONE_REGISTER(ConvolutionMethod, "lookup-signs", "Sums of products of two levels, looked up",
+                  60, make_of_two_levels);
 
 }  // namespace
 }  // namespace halftone::runtime
