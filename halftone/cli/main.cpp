@@ -14,6 +14,30 @@ namespace {
 
 constexpr int kGood = 0, kFailed = 1, kBadUsage = 2;
 
+// A recipe may have sections of several verbs: only that of the verb that is called counts, where
+// CLI11 would call them all.
+class Recipe : public CLI::ConfigBase {
+ public:
+  explicit Recipe(std::string verb) : verb_(std::move(verb)) {}
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    auto found = ConfigBase::from_config(input);
+    std::erase_if(found, [&](const CLI::ConfigItem& item) {
+      return !item.parents.empty() && item.parents[0] != verb_ &&
+             Registry<Verb>::find(item.parents[0]) != nullptr;
+    });
+    return found;
+  }
+
+ private:
+  std::string verb_;
+};
+
+std::string called_verb(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i)
+    if (Registry<Verb>::find(argv[i]) && std::string(argv[i - 1]) != "--config") return argv[i];
+  return "";
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Turns a trained ONNX network into a smaller, faster one that keeps its accuracy.",
                "halftone"};
@@ -21,6 +45,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.set_config("--config", "", "Read options from a TOML file, one section a verb");
+  app.config_formatter(std::make_shared<Recipe>(called_verb(argc, argv)));
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.footer("halftone VERB --help tells more of a verb. Documentation: docs/ in the source tree.");
 

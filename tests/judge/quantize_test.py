@@ -4,7 +4,7 @@ import hashlib
 import numpy as np
 import onnx
 import pytest
-from conftest import facts, halftone, session
+from conftest import facts, halftone, quantize, session
 
 
 def quantized(digits, folder, *options, name="out.onnx"):
