@@ -80,16 +80,12 @@ QuantPlan plan_of(const AllocationTask& task, const AllocationSites& sites,
         for (const std::string& name : site.sharing) plan.sites[name].bits = bits[i];
     } else if (site.channels.empty()) {
       plan.sites[site.name].bits = bits[i];
-    } else {
-      auto& all = plan.sites[site.weight].channel_bits;
-      all.resize(site.all_channels);
-      for (int c : site.channels) all[static_cast<size_t>(c)] = bits[i];
     }
   }
-  for (auto& [name, spec] : plan.sites) {
-    if (spec.channel_bits.empty()) continue;
-    spec.bits = std::ranges::max(spec.channel_bits);
-    if (std::ranges::min(spec.channel_bits) == spec.bits) spec.channel_bits.clear();
+  for (const auto& [weight, all] : channel_bits_of(sites, bits)) {
+    QuantSpec& spec = plan.sites[weight];
+    spec.bits = std::ranges::max(all);
+    if (std::ranges::min(all) != spec.bits) spec.channel_bits = all;
   }
   plan.budget.outside_average = outside_average(sites);
   return plan;

@@ -14,10 +14,14 @@
 namespace halftone {
 namespace {
 
-int64_t packed_bytes(int64_t elements, int bits) {
-  const int stored = storage_widths({bits}, elements)[0];
+// Codes that are stored in so many bits.
+int64_t stored_bytes(int64_t elements, int stored) {
   if (stored == 8 || stored == 4 || stored == 2) return (elements * stored + 7) / 8;
   return stored * ((elements + 7) / 8);  // a plane for each bit
+}
+
+int64_t packed_bytes(int64_t elements, int bits) {
+  return stored_bytes(elements, storage_widths({bits}, elements)[0]);
 }
 
 // What brings a channel of one width back to its place among others.
@@ -28,11 +32,7 @@ int64_t packed_bytes(const std::vector<int>& channel_bits, int64_t channel_eleme
   std::map<int, int64_t> channels;
   for (int bits : storage_widths(channel_bits, channel_elements)) ++channels[bits];
   int64_t bytes = 0;
-  for (const auto& [bits, count] : channels) {
-    const int64_t elements = count * channel_elements;
-    const bool has_planes = bits != 8 && bits != 4 && bits != 2;
-    bytes += has_planes ? bits * ((elements + 7) / 8) : (elements * bits + 7) / 8;
-  }
+  for (const auto& [bits, count] : channels) bytes += stored_bytes(count * channel_elements, bits);
   if (channels.size() > 1)
     bytes += static_cast<int64_t>(channel_bits.size() * joining_bytes(channel_bits.size()));
   return bytes;
@@ -280,10 +280,22 @@ AllocationSites allocation_sites(const Graph& graph, const Placement& placement,
   return Collector(graph, placement, profile, choices).collect();
 }
 
+std::map<std::string, std::vector<int>> channel_bits_of(const AllocationSites& sites,
+                                                        const std::vector<int>& bits) {
+  std::map<std::string, std::vector<int>> result;
+  for (size_t i = 0; i < bits.size(); ++i) {
+    const AllocationSite& site = sites.sites[i];
+    if (site.channels.empty()) continue;
+    auto& all = result[site.weight];
+    all.resize(site.all_channels);
+    for (int c : site.channels) all[static_cast<size_t>(c)] = bits[i];
+  }
+  return result;
+}
+
 BudgetUse use_of(const AllocationSites& sites, const std::vector<int>& bits) {
   BudgetUse use{.weight_bytes = sites.other_weight_bytes};
-  std::map<std::string, std::vector<int>> channel_bits;  // of weights in groups
-  std::map<std::string, int64_t> channel_elements;
+  std::map<std::string, int64_t> channel_elements;  // of weights in groups
   struct Sum {
     double bits = 0, elements = 0;
     double mean() const { return elements > 0 ? bits / elements : 8; }
@@ -292,9 +304,6 @@ BudgetUse use_of(const AllocationSites& sites, const std::vector<int>& bits) {
     const AllocationSite& site = sites.sites[i];
     const bool is_weight = site.kind == SiteKind::kWeight;
     if (!site.channels.empty()) {
-      auto& all = channel_bits[site.weight];
-      all.resize(site.all_channels);
-      for (int c : site.channels) all[static_cast<size_t>(c)] = bits[i];
       channel_elements[site.weight] = site.elements / static_cast<int64_t>(site.channels.size());
       use.weight_bytes += site.parameter_bytes;
     } else if (is_weight) {
@@ -307,7 +316,7 @@ BudgetUse use_of(const AllocationSites& sites, const std::vector<int>& bits) {
     if (is_weight) add(all_weights);
     if (!site.is_fixed()) add(is_weight ? weights : activations);
   }
-  for (const auto& [weight, all] : channel_bits) {
+  for (const auto& [weight, all] : channel_bits_of(sites, bits)) {
     const bool is_one = std::ranges::count(all, all[0]) == std::ssize(all);
     const int64_t elements = channel_elements.at(weight);
     use.weight_bytes +=

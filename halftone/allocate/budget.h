@@ -80,6 +80,10 @@ struct AllocationChoices {
 AllocationSites allocation_sites(const Graph& graph, const Placement& placement,
                                  const Profile& profile, const AllocationChoices& choices);
 
+// Bits of each output channel, by weight, of the weights that are decided in groups.
+std::map<std::string, std::vector<int>> channel_bits_of(const AllocationSites& sites,
+                                                        const std::vector<int>& bits);
+
 // What a network takes of each limit, groups of channels put together as they are written.
 struct BudgetUse {
   double average_weight_bits = 0, average_activation_bits = 0;  // 8 where all sites are fixed
