@@ -1,7 +1,8 @@
 // Widths for every site of a network within hard limits.
 //
-//   const Allocated found = allocate(read_model(path), data.get(), {.budget = {.average_weight_bits
-//   = 3}}, run); write(to_json(found.plan));                       // quantize and train take it
+//   const AllocateOptions options{.budget = {.average_weight_bits = 3}};
+//   const Allocated found = allocate(read_model(path), data.get(), options, run);
+//   write(to_json(found.plan));  // quantize and train take it
 #pragma once
 
 #include <optional>

@@ -1,10 +1,12 @@
 // What widths cost, and how each limit of a Budget (quant/plan.h) is counted:
 //
-//   weight_bytes             codes packed as the compact form packs them, weight scales and zero
-//   points; no biases, no graph average_weight_bits      over the elements of all weight sites but
-//   fixed ones average_activation_bits  over the elements of one sample's activations, but fixed
-//   ones and those that no weighted layer reads bops                     MACs * bits of the weight
-//   * bits of the activation, over all weighted layers (float counts 32)
+//   weight_bytes             codes as the compact form packs them, weight scales and zero points;
+//                            no biases, no graph
+//   average_weight_bits      over the elements of all weight sites but fixed ones
+//   average_activation_bits  over the elements of one sample's activations, but fixed ones and
+//                            those that no weighted layer reads
+//   bops                     MACs * bits of the weight * bits of the activation, over all weighted
+//                            layers (float counts 32)
 //
 // Fixed are the sites that --fix names and, as in ptq/site_bits.h, the first and last layer with
 // what they read.

@@ -1,7 +1,10 @@
 // A verb of the command line: one file each, registered at its end.
 //
-//   void inspect(CLI::App& app, std::function<void()>& run) { app.add_option(...); run = [...]
-//   {...}; } HALFTONE_REGISTER(Verb, "inspect", "Shows what a model holds", inspect);
+//   std::function<void()> inspect(CLI::App& app) {
+//     app.add_option(...);
+//     return [...] { ... };
+//   }
+//   HALFTONE_REGISTER(Verb, "inspect", "Shows what a model holds", inspect);
 #pragma once
 
 #include <CLI/CLI.hpp>

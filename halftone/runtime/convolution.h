@@ -2,8 +2,8 @@
 // pixels.
 //
 //   const Convolution problem = ...;
-//   const Choice choice = choose_method(problem);       // the fastest that is exact for these very
-//   weights choice.kernel->run(task);
+//   const Choice choice = choose_method(problem);  // the fastest that is exact for these weights
+//   choice.kernel->run(task);
 //
 // A method is one file in kernels/ and one registration; every method equals
 // convolve_by_reference() bit for bit.

@@ -1,4 +1,5 @@
-// One step of a native network: reads values, writes values, allocates nothing.
+// One step of a native network: reads values, writes values; allocates nothing unless it computes
+// in float.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // How an operator becomes a native layer: one file in ops/ and one registration each.
 //
-//   std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string& reason) { ...
-//   } HALFTONE_REGISTER(NativeOp, "MaxPool", make);
+//   std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string& reason);
+//   HALFTONE_REGISTER(NativeOp, "MaxPool", make);
 //
 // An operator that is not registered, or says why it cannot, runs in float by its reference kernel.
 #pragma once

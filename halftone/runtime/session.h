@@ -1,12 +1,13 @@
 // Runs a native program on the caller's buffers.
 //
-//   Session session(std::make_shared<Program>(load_program(read_model("resnet20-w4a4.onnx"))),
-//   {.threads = 2}); std::vector<float> image(session.inputs()[0].elements()),
-//   logits(session.outputs()[0].elements()); if (!session.run({{image.data()}}, {{logits.data()}}))
-//   std::cerr << session.error();
+//   auto program = std::make_shared<Program>(load_program(read_model("resnet20-w4a4.onnx")));
+//   Session session(program, {.threads = 2});
+//   std::vector<float> image(session.inputs()[0].elements());
+//   std::vector<float> logits(session.outputs()[0].elements());
+//   if (!session.run({{image.data()}}, {{logits.data()}})) std::cerr << session.error();
 //
-// Everything is allocated by the constructor. One run at a time; several sessions may share a
-// program.
+// The constructor allocates everything; while it runs, only layers that compute in float allocate.
+// One run at a time; several sessions may share a program.
 #pragma once
 
 #include <memory>

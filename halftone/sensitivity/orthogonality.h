@@ -2,8 +2,9 @@
 // al. 2021, arXiv 2109.07865), which is linear centred kernel alignment.
 //
 //   std::vector<at::Tensor> grams;
-//   for (const at::Tensor& feature : features) grams.push_back(centred(gram(feature),
-//   Centring::kUnbiased)); const at::Tensor similarity = orthogonality(grams);
+//   for (const at::Tensor& feature : features)
+//     grams.push_back(centred(gram(feature), Centring::kUnbiased));
+//   const at::Tensor similarity = orthogonality(grams);
 #pragma once
 
 #include <ATen/core/Tensor.h>
