@@ -1,3 +1,4 @@
-// The one precompiled header of the LibTorch side; everything below the line reuses it.
+// The one precompiled header of the LibTorch side. Tensors alone: with torch/torch.h in it every
+// file instantiates the templates of torch::nn again, which takes three times as long.
 #pragma once
-#include <torch/torch.h>
+#include <ATen/ATen.h>

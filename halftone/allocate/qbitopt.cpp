@@ -10,6 +10,7 @@
 #include "halftone/base/units.h"
 #include "halftone/data/loader.h"
 #include "halftone/nn/tensors.h"
+#include "halftone/qat/tensor_bytes.h"
 #include "halftone/quant/fake_quantize.h"
 #include "halftone/quant/observer.h"
 #include "halftone/quant/range_params.h"
@@ -76,8 +77,10 @@ QBitOptHook::QBitOptHook(TrainingNetwork& training, const AllocationSites& sites
   set_bits(numbers_below(sites_.sites.size()));
 }
 
-// total 0: before the first step, when nobody knows it.
+// The bits stay; when they are decided again follows from `total`, 0 while nobody knows it: before
+// the first step of this process.
 void QBitOptHook::begin(uint64_t total) {
+  total_ = total;
   const auto steps = static_cast<double>(total);
   const ReallocationOptions options{
       .interval = total
@@ -125,7 +128,7 @@ std::map<std::string, double> QBitOptHook::squared_gradients() const {
 }
 
 std::vector<at::Tensor> QBitOptHook::after_step(const TrainingStep& step) {
-  if (step.step == 0) begin(step.total);
+  if (total_ != step.total) begin(step.total);
   bits_->observe(squared_gradients());
   if (!bits_->is_due(static_cast<int64_t>(step.step) + 1)) return {};
   std::map<std::string, std::map<int, double>> noise;
@@ -158,8 +161,14 @@ void QBitOptHook::tell(const TrainingStep& step, const std::vector<size_t>& chan
   for (size_t i = 0; i < sites_.sites.size(); ++i)
     line["bits"][sites_.sites[i].name] = bits_->bits()[i];
   for (const auto& [site, average] : bits_->averages()) line["sensitivities"][site] = average;
-  std::ofstream file(options_.history, std::ios::app);
-  file << line.dump() << "\n";
+  history_ += line.dump() + "\n";
+  write_history();
+}
+
+void QBitOptHook::write_history() const {
+  if (options_.history.empty()) return;
+  std::ofstream file(options_.history, std::ios::trunc);
+  file << history_;
   if (!file.flush()) throw Error("cannot write the history of bits '", options_.history, "'");
 }
 
@@ -171,6 +180,7 @@ TensorMap QBitOptHook::state() const {
       {"observed",
        at::tensor({static_cast<double>(now.observed), now.is_solved ? 1.0 : 0.0}, at::kDouble)}};
   for (const auto& [site, sum] : now.sums) state["sum/" + site] = at::full({1}, sum, at::kDouble);
+  state["history"] = bytes_tensor(history_);
   return state;
 }
 
@@ -185,6 +195,8 @@ void QBitOptHook::restore(const TensorMap& state) {
   for (const auto& [name, value] : state)
     if (name.starts_with("sum/")) then.sums[name.substr(4)] = value.item<double>();
   bits_->restore(then);
+  history_ = tensor_bytes(state.at("history"));
+  write_history();
   set_bits(numbers_below(sites_.sites.size()));
 }
 

@@ -2,7 +2,7 @@
 // is trained, within a budget that holds at every step.
 //
 //   TrainOptions options = ...;
-//   options.hooks.push_back(qbitopt_hook(task, budget, {}, run));
+//   options.hooks.push_back(qbitopt_hook(task.sites, budget, {}, run));
 #pragma once
 
 #include <memory>
@@ -27,8 +27,7 @@ struct QBitOptOptions {
 
 class QBitOptHook : public StepHook {
  public:
-  // Sets every site to the first bits: as wide as the budget lets all be. total: steps of the
-  // training.
+  // Sets every site to the first bits: as wide as the budget lets all be.
   QBitOptHook(TrainingNetwork& training, const AllocationSites& sites, const Budget& budget,
               const QBitOptOptions& options, const Run& run);
 
@@ -47,6 +46,7 @@ class QBitOptHook : public StepHook {
   std::vector<at::Tensor> set_bits(const std::vector<size_t>& positions);
   std::map<int, double> noise_of(const AllocationSite& site) const;
   void tell(const TrainingStep& step, const std::vector<size_t>& changed);
+  void write_history() const;
 
   TrainingNetwork& training_;
   AllocationSites sites_;
@@ -54,6 +54,8 @@ class QBitOptHook : public StepHook {
   QBitOptOptions options_;
   const Run& run_;
   std::unique_ptr<Reallocation> bits_;
+  uint64_t total_ = 0;                                      // steps that bits_ reckons with
+  std::string history_;                                     // lines so far
   std::shared_ptr<std::map<std::string, double>> squares_;  // filled by the backward pass
   double batch_ = 0;                                        // samples of the last step
   std::map<std::string, std::vector<float>>

@@ -94,21 +94,44 @@ TEST(QBitOpt, SquaredGradientsDoNotDependOnTheBatch) {
 
 TEST(QBitOpt, KilledAndResumedGivesTheSameBytes) {
   Budgeted s;
-  const TemporaryFolder folder;
+  const TemporaryFolder folder, other;
+  const std::string history = (other.path() / "history.jsonl").string();
+  const auto read = [](const std::string& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
   auto trained = [&](const halftone::Run& run) {
     TrainOptions options = s.options;
-    options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3}, run)};
+    options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3, .history = history}, run)};
     return serialize_model(train(training_model(), s.data, options, run).model);
   };
   const std::string whole = trained({.seed = 2});
+  const std::string decisions = read(history);
+  EXPECT_GT(std::ranges::count(decisions, '\n'), 3);
+  size_t least = decisions.size();
   for (int reports : {6, 8, 8}) {
     Killer killer(reports);
     EXPECT_THROW(
         trained(
             {.seed = 2, .reporter = &killer, .checkpoint = folder.path().string(), .resume = true}),
         std::runtime_error);
+    least = std::min(least, read(history).size());
   }
+  EXPECT_LT(least, decisions.size()) << "every kill came after the last decision";
   EXPECT_EQ(trained({.seed = 2, .checkpoint = folder.path().string(), .resume = true}), whole);
+  EXPECT_EQ(read(history), decisions);
+}
+
+// Weights of earlier bits are no result: the best epoch is one after the last decision.
+TEST(QBitOpt, TheBestEpochHasTheLastBits) {
+  Budgeted s;
+  const halftone::Run run;
+  s.options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3}, run)};
+  s.options.validation = &s.data;
+  s.options.ema = 0.9;
+  const TrainResult result = train(training_model(), s.data, s.options, run);
+  require_within_budget(result.model, s.budget, "the test");
+  EXPECT_GE(result.best_epoch, 3) << "of 5; decisions fall into the first 60 % of the steps";
 }
 
 TEST(QBitOpt, RangesCarriedForthAndBackReturn) {

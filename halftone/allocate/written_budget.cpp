@@ -72,10 +72,9 @@ void require_within_budget(const Model& written, const Budget& budget, const std
   if (budget.is_empty()) return;
   auto require = [&](const char* what, double used, double limit, const char* unit) {
     if (used > limit * kMeanRounding)
-      throw Error(
-          "the plan '", source, "' promises ", what, " of at most ", limit, unit,
-          ", and the quantized file would have ", used, unit,
-          "; allocate again with the options of this command, or remove \"budget\" from the plan");
+      throw Error(source, " promises ", what, " of at most ", limit, unit,
+                  ", and the quantized file would have ", used, unit,
+                  "; allocate again with the options of this command, or leave the budget out");
   };
   if (budget.weight_bytes)
     require("weights", static_cast<double>(weight_bytes_of(written)),

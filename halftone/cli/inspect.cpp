@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "halftone/base/units.h"
+#include "halftone/cli/float_operators.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/inspect_view.h"
 #include "halftone/cli/native.h"
@@ -67,9 +68,7 @@ void print_layers(const Cost& cost) {
 // What carries Q and DQ, and what would where the model is quantized for the target.
 void show_sites(const Options& options, const Dequantized& parts, Quantization quantization,
                 nlohmann::ordered_json& facts) {
-  facts["sites"] = facts["float_operators"] = nlohmann::ordered_json::array();
-  auto& sites = facts["sites"];
-  auto& floats = facts["float_operators"];
+  auto& sites = facts["sites"] = nlohmann::ordered_json::array();
   auto add = [&](const std::string& name, const std::string& kind, int bits) {
     const bool is_inferred = parts.inferred.contains(name);
     sites.push_back({{"site", name}, {"kind", kind}, {"bits", bits}, {"inferred", is_inferred}});
@@ -92,22 +91,25 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   if (quantization != Quantization::kFloat) std::cout << present << " quantized sites\n";
   for (const auto& [name, params] : parts.sites.activations) add(name, "activation", params.bits);
   for (const auto& [name, weight] : parts.sites.weights) add(name, "weight", weight.params.bits);
-  if (quantization == Quantization::kFully) return;
 
   const auto& profile = Registry<Profile>::get(options.target);
+  if (quantization == Quantization::kFully) {
+    const auto floats = float_operators_of(parts, profile);
+    fill_float_operators(floats, facts);
+    print_float_operators(floats, "stays in float");
+    return;
+  }
   const Placement placement = place(parts.model.graph, profile, parts.float_sites());
   const auto is_new = [&](const Site& site) {
     return !parts.sites.activations.contains(site.name) &&
            !parts.sites.weights.contains(site.name) && !parts.sites.biases.contains(site.name);
   };
   std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name
-            << "; would stay in float: " << placement.float_operators.size() << "\n";
+            << "\n";
   for (const Site& site : placement.sites)
     if (is_new(site)) add(site.name, to_string(site.kind), 32);
-  for (const FloatOperator& op : placement.float_operators) {
-    floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
-    std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
-  }
+  fill_float_operators(placement.float_operators, facts);
+  print_float_operators(placement.float_operators, "would stay in float");
 }
 
 // What the native runtime makes of the file: the kernel of every layer and why, and what computes

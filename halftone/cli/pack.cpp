@@ -2,9 +2,12 @@
 #include <iostream>
 
 #include "halftone/base/units.h"
+#include "halftone/cli/float_operators.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/export/compact.h"
+#include "halftone/export/dequantize.h"
+#include "halftone/export/prepare.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
 
@@ -25,11 +28,17 @@ void convert(const Options& options, Conversion conversion, Session& session) {
                      "' is the model itself: give another name, so that nothing is lost");
   const Model model = read_model(options.model);
   const uint64_t before = std::filesystem::file_size(options.model);
-  const uint64_t after = write_model(conversion(model), options.output);
+  const Model converted = conversion(model);
+  const uint64_t after = write_model(converted, options.output);
   session.facts()["bytes_before"] = before;
   session.facts()["bytes_after"] = after;
   std::cout << options.output << ": " << format_bytes(before) << " -> " << format_bytes(after)
             << " (x" << fixed(static_cast<double>(after) / static_cast<double>(before), 2) << ")\n";
+  // Both forms run as the onnxruntime profile has it.
+  const auto floats =
+      float_operators_of(dequantize(prepare(converted)), Registry<Profile>::get("onnxruntime"));
+  fill_float_operators(floats, session.facts());
+  print_float_operators(floats, "stays in float");
   session.finish();
 }
 

@@ -3,9 +3,12 @@
 
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
+#include "halftone/cli/float_operators.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/results_train.h"
 #include "halftone/cli/verb.h"
+#include "halftone/export/dequantize.h"
+#include "halftone/export/prepare.h"
 #include "halftone/export/reexport.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
@@ -35,6 +38,9 @@ void run_reexport(const Options& options, Session& session) {
   session.facts()["bytes_after"] = after;
   std::cout << options.output << " (" << profile.name << ", the same numbers), "
             << format_bytes(before) << " -> " << format_bytes(after) << "\n";
+  const auto floats = float_operators_of(dequantize(prepare(model)), profile);
+  fill_float_operators(floats, session.facts());
+  print_float_operators(floats, "stays in float");
   session.finish();
 }
 

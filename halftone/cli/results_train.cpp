@@ -7,6 +7,7 @@
 #include "halftone/allocate/written_budget.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
+#include "halftone/cli/float_operators.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/session.h"
 #include "halftone/onnx/writer.h"
@@ -70,7 +71,9 @@ FileSizes write_result(Model& model, const QuantizeOptions& options,
                        const std::string& output, nlohmann::ordered_json& facts) {
   if (preprocess) model.set_metadata(kPreprocessKey, preprocess->to_json());
   model.set_metadata("halftone.version", HALFTONE_VERSION);
-  if (options.plan) require_within_budget(model, options.plan->budget, options.plan_source);
+  if (options.plan)
+    require_within_budget(model, options.plan->budget,
+                          text("the plan '", options.plan_source, "'"));
   const uint64_t before = file_bytes(source);
   const FileSizes sizes{before, write_model(model, output)};
   facts["bytes_before"] = sizes.before;
@@ -113,9 +116,7 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
     }
   }
   if (!report.culprits.empty()) facts["culprits"] = culprits_json(report.culprits);
-  auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
-  for (const FloatOperator& op : report.float_operators)
-    floats.push_back({{"node", op.node}, {"op", op.op}, {"reason", op.reason}});
+  fill_float_operators(report.float_operators, facts);
 }
 
 void print_report(const QuantizeReport& report, const FileSizes& sizes, double seconds) {
@@ -143,9 +144,7 @@ void print_report(const QuantizeReport& report, const FileSizes& sizes, double s
   std::cout << layers.text();
   print_units(report);
   if (!report.culprits.empty()) print_culprits(report.culprits);
-  std::cout << "stays in float: " << report.float_operators.size() << " operators\n";
-  for (const FloatOperator& op : report.float_operators)
-    std::cout << "  " << op.op << " '" << op.node << "': " << op.reason << "\n";
+  print_float_operators(report.float_operators, "stays in float");
   std::cout << "took " << format_seconds(seconds) << "\n";
 }
 

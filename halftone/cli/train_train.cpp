@@ -61,9 +61,16 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
   if (budget.is_empty())
     throw UsageError("--allocate ", how.method,
                      ": give a budget: --average-bits, --average-activation-bits, --weight-size");
-  if (!options.lowering.empty())
-    throw UsageError("--allocate and --lower-bits both decide bits: leave one out");
   QuantizeOptions& q = options.network.quantize;
+  if (!options.lowering.empty() || q.plan)
+    throw UsageError("--allocate and ", q.plan ? "--plan" : "--lower-bits",
+                     " both decide bits: leave one out");
+  if (q.weights == 32 || q.activations == 32)
+    throw UsageError("--allocate needs quantized sites: leave out --weights 32, --activations 32");
+  if (options.oscillation.is_on())
+    throw UsageError(
+        "--dampen and --freeze-oscillating follow codes of one width, which --allocate changes: "
+        "leave one out");
   AllocationChoices choices{.widths = how.widths, .activations = q.activations, .fixes = q.fixes};
   if (budget.average_activation_bits) choices.activation_widths = how.widths;
   // Nothing limits weights: they keep the bits that are asked for.
@@ -74,8 +81,8 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
   options.hooks_described =
       text("qbitopt ", budget.average_weight_bits.value_or(0), " ",
            budget.average_activation_bits.value_or(0), " ", budget.weight_bytes.value_or(0), " ",
-           how.qbitopt.interval, " ", how.qbitopt.warm_up, " ", how.qbitopt.frozen, " ",
-           how.widths.front(), " ", how.widths.back(), " ", how.widths.size());
+           how.qbitopt.interval, " ", how.qbitopt.warm_up, " ", how.qbitopt.frozen, " widths");
+  for (int width : how.widths) options.hooks_described += text(" ", width);
   return budget;
 }
 
@@ -122,7 +129,7 @@ void run_train(Options options, const DataOptions& data_options, Session& sessio
   const Budget budget =
       allocate_while_training(options.allocating, model, train_options, session.run());
   TrainResult result = train(model, *data, train_options, session.run());
-  require_within_budget(result.model, budget, "--allocate");
+  require_within_budget(result.model, budget, "--allocate qbitopt");
   auto& facts = session.facts();
   const FileSizes sizes = write_result(result.model, quantize, data_options.preprocess(model),
                                        options.model, options.output, facts);
@@ -331,6 +338,10 @@ std::function<void()> train_verb(CLI::App& app) {
   app.add_flag("--requantize", q.requantize,
                "Dequantize a model that is quantized already, then train it");
   auto session = std::make_shared<Session>(app, LongJob{});
+  app.get_option("--threads")
+      ->description(
+          "Threads of every step; sums in another order give another result, so a resume "
+          "needs as many");
   set_example(
       app,
       "halftone train resnet20.onnx -o resnet20-w2a2.onnx --data cifar10/train --preprocess "

@@ -1,6 +1,7 @@
 #include "halftone/nn/quantizer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <stdexcept>
 #include <utility>

@@ -2,7 +2,7 @@
 // gradient of its own, and says at the end which scales and codes are to be written.
 //
 //   auto quantizer = Registry<QuantizerKind>::get("lsq").weight({.params = start}, w);
-//   at::Tensor y = quantizer->forward(w, {.training = true});
+//   at::Tensor y = quantizer->forward(w, /*training=*/true);
 //   QuantTensor codes = quantizer->freeze(w);
 //
 // A quantizer is one file in nn/quantizers/ and one registration; docs/extending.md shows one.
@@ -46,8 +46,9 @@ class Quantizer {
   virtual std::map<std::string, at::Tensor> state() const { return parameters(); }
   // Brings parameters back to where they make sense (scales > 0); after every step.
   virtual void project() {}
-  // Starts anew: another width, other ranges. What was trained of the old ones is lost. Only where
-  // the kind's grid is uniform; std::logic_error elsewhere.
+  // Starts anew: another width, other ranges. What was trained of the old ones is lost, but
+  // parameters() stay the same tensors, written in place: the optimizer holds them. Only where the
+  // kind's grid is uniform; std::logic_error elsewhere.
   virtual void restart(const QuantizerStart& start);
 
   // Scales, zero points and codes as they are now.

@@ -27,17 +27,21 @@ std::string numbers_of(const QuantizedSites& sites) {
 
 }  // namespace
 
+std::string names_of(const Dataset& data) {
+  std::string names;
+  for (size_t i = 0; i < data.size(); ++i) names += data.name(i) + "\n";
+  return text(data.size(), " samples, ", fingerprint(names));
+}
+
 std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data,
                                                     const QuantizedSites& given,
                                                     const QuantizeOptions& options,
                                                     const Run& run) {
-  std::string names;
-  for (size_t i = 0; i < data.size(); ++i) names += data.name(i) + "\n";
   std::string fixes;
   for (const std::string& fix : options.fixes) fixes += fix + " ";
   const ReconstructionOptions& learned = options.reconstruction;
   return {{"model", fingerprint(serialize_model(model))},
-          {"data", text(data.size(), " samples, ", fingerprint(names))},
+          {"data", names_of(data)},
           {"method", options.method},
           {"target", options.target},
           {"encodings", fingerprint(numbers_of(given))},

@@ -10,6 +10,9 @@
 
 namespace halftone {
 
+// Count and names of the samples, for a fact.
+std::string names_of(const Dataset& data);
+
 // What a result depends on, by name. model: the float network that is quantized; given: the numbers
 // that it has already, of its file and of encodings.
 std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data,

@@ -18,6 +18,7 @@
 #include "halftone/ptq/checkpoint_facts.h"
 #include "halftone/ptq/compare.h"
 #include "halftone/ptq/method.h"
+#include "halftone/ptq/origin.h"
 #include "halftone/ptq/precondition.h"
 #include "halftone/ptq/start.h"
 
@@ -212,8 +213,7 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
       write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}),
       sites,
       {}};
-  result.model.set_metadata("halftone.method", method.name);
-  result.model.set_metadata("halftone.seed", std::to_string(run.seed));
+  record_origin(result.model, {source, data, calibration.samples.size(), method.name, run.seed});
 
   QuantizeReport& report = result.report;
   report.method = method.name;

@@ -64,6 +64,14 @@ void require_expressible(const std::string& site, SiteKind kind, const QuantSpec
                      "': an activation has one width; channel_bits are for weights");
   if (!is_weight && spec.group.value_or(0))
     throw UsageError("site '", site, "': groups are for weights, and this is an activation");
+  if (!is_weight && spec.per_channel)
+    throw UsageError("site '", site, "': an activation has one scale; per_channel is for weights");
+  if (is_weight && spec.range_min)
+    throw UsageError("site '", site,
+                     "': scales of weights follow from their values; a range is for activations");
+  if (spec.is_signed)
+    throw UsageError("site '", site, "': the target ", profile.name,
+                     " decides whether codes are signed; leave \"signed\" out");
 }
 
 // onnxruntime fuses groups of these sizes alone, measured on 1.32; the last group of a matrix may

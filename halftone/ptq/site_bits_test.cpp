@@ -118,6 +118,16 @@ TEST(SiteBits, BitsPerChannelMustBeAsManyAsOutputChannels) {
               HasSubstr("'image': an activation has one width"));
 }
 
+TEST(SiteBits, APlanMustNotAskForWhatIsNotDone) {
+  auto error = [&](const std::string& json) { return error_of(planned(json)); };
+  EXPECT_THAT(error(R"({"sites": {"stage1.conv": {"signed": true}}})"),
+              HasSubstr("'stage1.conv': the target onnxruntime decides whether codes are signed"));
+  EXPECT_THAT(error(R"({"sites": {"stage1.conv": {"range": [-1, 1]}}})"),
+              HasSubstr("a range is for activations"));
+  EXPECT_THAT(error(R"({"sites": {"image": {"per_channel": true}}})"),
+              HasSubstr("'image': an activation has one scale"));
+}
+
 TEST(SiteBits, APlanForAnUnknownSiteNamesItsLineAndTheNearestSite) {
   const std::string text = "{\"sites\": {\n\"stage1.cnov\": 4}}";
   const std::string error = error_of(

@@ -1,6 +1,7 @@
 #include "halftone/ptq/soft_rounding.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 

@@ -1,6 +1,8 @@
 #include "halftone/ptq/unit_trainer.h"
 
-#include <torch/torch.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/optim/adam.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "halftone/qat/batch_norm.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 

@@ -1,6 +1,10 @@
 #include "halftone/qat/optimizer.h"
 
-#include <torch/torch.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
+#include <torch/serialize.h>
 
 #include <sstream>
 

@@ -1,6 +1,7 @@
 #include "halftone/qat/oscillation.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -77,9 +78,9 @@ double rising(const TrainingStep& step, double begins) {
 OscillationHook::OscillationHook(TrainedNetwork& network, const OscillationOptions& options)
     : network_(network), options_(options) {
   for (const auto& [site, quantizer] : network_.quantizers().weights) {
-    const QuantParams params = quantizer->params();
-    if (params.bits > options.most_bits || params.bits < 2) continue;
     const at::Tensor& weight = network_.network().parameters().at(site);
+    const QuantParams params = quantizer->params_of(weight);
+    if (params.bits > options.most_bits || params.bits < 2) continue;
     trackers_.emplace(site, OscillationTracker(codes_of(weight, params), options.momentum));
   }
 }
@@ -97,7 +98,7 @@ at::Tensor OscillationHook::loss(const TrainingStep& step) {
   for (const auto& [site, tracker] : trackers_) {
     const at::Tensor& weight = network_.network().parameters().at(site);
     Quantizer& quantizer = *network_.quantizers().weights.at(site);
-    const QuantParams params = quantizer.params();
+    const QuantParams params = quantizer.params_of(weight);
     const at::Tensor quantized = quantizer.forward(weight, false).detach();
     const at::Tensor scales = scales_along(params, weight);
     const at::Tensor within =
@@ -114,8 +115,8 @@ std::vector<at::Tensor> OscillationHook::after_step(const TrainingStep& step) {
   const at::NoGradGuard no_gradient;
   const double most = threshold(step);
   for (auto& [site, tracker] : trackers_) {
-    const QuantParams params = network_.quantizers().weights.at(site)->params();
     const at::Tensor& weight = network_.network().parameters().at(site);
+    const QuantParams params = network_.quantizers().weights.at(site)->params_of(weight);
     tracker.add(codes_of(weight, params));
     if (most <= 0) continue;
     tracker.freeze_above(most);

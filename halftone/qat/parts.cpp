@@ -1,6 +1,7 @@
 #include "halftone/qat/parts.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "halftone/graph/blocks.h"
 #include "halftone/graph/subgraph.h"

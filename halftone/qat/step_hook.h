@@ -4,21 +4,15 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "halftone/nn/network.h"
+#include "halftone/qat/schedule.h"
 
 namespace halftone {
-
-struct TrainingStep {
-  uint64_t step = 0;
-  uint64_t total = 1;
-  double progress() const { return static_cast<double>(step) / static_cast<double>(total); }
-};
 
 class StepHook {
  public:

@@ -1,6 +1,6 @@
 #include "halftone/qat/tensor_bytes.h"
 
-#include <torch/torch.h>
+#include <torch/serialize.h>
 
 #include <cstring>
 

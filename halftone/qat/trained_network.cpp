@@ -1,6 +1,7 @@
 #include "halftone/qat/trained_network.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "halftone/nn/quantizers/element_factors.h"
 #include "halftone/nn/tensors.h"

@@ -1,6 +1,7 @@
 #include "halftone/qat/trainer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,51 +17,13 @@
 #include "halftone/qat/batch_norm.h"
 #include "halftone/qat/losses.h"
 #include "halftone/qat/tensor_bytes.h"
+#include "halftone/qat/trainable.h"
+#include "halftone/qat/trainer_sums.h"
 
 namespace halftone {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr uint64_t kStepsBetweenLines = 10;
-
-// Initializers that training moves, and whether each is a weight: what operators name as their
-// weights, biases and factors. Other constants (bounds of a Clip, sizes) are no parameters.
-std::map<std::string, bool> trainable(const Graph& graph) {
-  struct Place {
-    size_t input;
-    bool is_weight;
-  };
-  const std::map<std::string, std::vector<Place>> places{
-      {"Conv", {{1, true}, {2, false}}},
-      {"ConvTranspose", {{1, true}, {2, false}}},
-      {"Gemm", {{1, true}, {2, false}}},
-      {"MatMul", {{0, true}, {1, true}}},
-      {"BatchNormalization", {{1, false}, {2, false}}},
-      {"PRelu", {{1, false}}},
-      {"LayerNormalization", {{1, false}, {2, false}}},
-      {"InstanceNormalization", {{1, false}, {2, false}}}};
-  std::map<std::string, bool> names;
-  for (const Node& node : graph.nodes)
-    if (const auto found = places.find(node.op_type); found != places.end() && node.domain.empty())
-      for (const Place& place : found->second)
-        if (graph.constant(node.input(place.input)))
-          names[node.input(place.input)] |= place.is_weight;
-  return names;
-}
-
-TensorMap with_prefix(const std::string& prefix, const TensorMap& tensors) {
-  TensorMap result;
-  for (const auto& [name, tensor] : tensors) result[prefix + name] = tensor;
-  return result;
-}
-
-TensorMap without_prefix(const std::string& prefix, const TensorMap& tensors) {
-  TensorMap result;
-  for (const auto& [name, tensor] : tensors)
-    if (name.starts_with(prefix)) result[name.substr(prefix.size())] = tensor;
-  return result;
-}
 
 TensorMap copied(const TensorMap& tensors) {
   TensorMap result;
@@ -79,42 +42,6 @@ TensorMap fed(const Network& network, const Batch& batch) {
 }
 
 }  // namespace
-
-// Of one epoch so far.
-struct Trainer::Sums {
-  double loss = 0, right = 0, samples = 0, labelled = 0, seconds = 0;
-  uint64_t steps = 0;
-  double rate = 0;
-  Clock::time_point saved = Clock::now(), counted = Clock::now();
-
-  // Of one step. Returns its top-1 in percent, -1 without labels.
-  double add(double step_loss, const at::Tensor& logits, const at::Tensor& labels) {
-    const double known = (labels >= 0).sum().item<double>();
-    const double hits =
-        known > 0 && logits.dim() == 2 ? (logits.argmax(1) == labels).sum().item<double>() : 0;
-    const auto now = Clock::now();  // reading and validation count too
-    seconds += std::chrono::duration<double>(now - counted).count();
-    counted = now;
-    loss += step_loss;
-    right += hits;
-    labelled += known;
-    samples += static_cast<double>(labels.size(0));
-    ++steps;
-    return known > 0 ? 100 * hits / known : -1;
-  }
-  double images_per_second() const { return samples / std::max(1e-9, seconds); }
-
-  at::Tensor packed() const {
-    return at::tensor({loss, right, samples, labelled, seconds, static_cast<double>(steps), rate},
-                      at::kDouble);
-  }
-  void unpack(const at::Tensor& t) {
-    const double* v = t.const_data_ptr<double>();
-    loss = v[0], right = v[1], samples = v[2], labelled = v[3], seconds = v[4];
-    steps = static_cast<uint64_t>(v[5]);
-    rate = v[6];
-  }
-};
 
 Trainer::Trainer(TrainingNetwork& training, const Dataset& data, std::vector<size_t> samples,
                  const Dataset* held_out, const TrainPlan& plan, const Checkpoint& checkpoint,
@@ -235,32 +162,34 @@ void Trainer::run_epoch(int epoch, size_t first_step) {
   Progress progress(run_, text("epoch ", epoch, " of ", plan_.options.epochs), order.size());
   progress.advance(first_step * batch_);
   size_t done = first_step;
-  for_each_batch(data_, std::span(order).subspan(first_step * batch_), loading(batch_), run_,
-                 [&](const Batch& loaded) {
-                   stop_if_cancelled(epoch, done);
-                   if (stage_at(step_) != stage_) {
-                     checkpoint_.write(text("stage-", stage_at(step_)),
-                                       to_bytes(training_.network().network().parameters()));
-                     begin_stage(stage_at(step_));
-                   }
-                   step(loaded, epoch);
-                   ++done;
-                   progress.advance(batch_);
-                   if (is_save_due()) save(epoch, done);
-                 });
-}
-
-void Trainer::stop_if_cancelled(int epoch, size_t done) const {
+  bool is_between_steps = true;
+  auto learn_from = [&](const Batch& loaded) {
+    is_between_steps = false;
+    if (stage_at(step_) != stage_) {
+      checkpoint_.write(text("stage-", stage_at(step_)),
+                        to_bytes(training_.network().network().parameters()));
+      begin_stage(stage_at(step_));
+    }
+    step(loaded, epoch);
+    // Batches of which no sample could be read do not come here, and count.
+    done = static_cast<size_t>(std::ranges::find(order, loaded.indices.front()) - order.begin()) /
+               batch_ +
+           1;
+    is_between_steps = true;
+    progress.advance(batch_);
+    if (is_save_due()) save(epoch, done);
+  };
   try {
-    run_.check_cancelled();
-  } catch (const Error&) {
-    if (checkpoint_.is_kept()) save(epoch, done);
+    for_each_batch(data_, std::span(order).subspan(first_step * batch_), loading(batch_), run_,
+                   learn_from);
+  } catch (const Error&) {  // Ctrl-C, or samples that cannot be read: what was learned stays
+    if (checkpoint_.is_kept() && is_between_steps) save(epoch, done);
     throw;
   }
 }
 
 bool Trainer::is_save_due() const {
-  const std::chrono::duration<double> since = Clock::now() - sums_->saved;
+  const std::chrono::duration<double> since = TrainerClock::now() - sums_->saved;
   return checkpoint_.is_kept() && since.count() >= plan_.options.seconds_between_saves;
 }
 
@@ -322,18 +251,29 @@ void Trainer::update(const at::Tensor& loss, const TensorMap& inputs) {
   if (options.clip_gradients > 0 &&
       !std::isfinite(optimizer_->clip_gradients(options.clip_gradients)))
     report_not_finite(inputs);
-  const uint64_t cycle = plan_.schedule.cycle ? plan_.schedule.cycle(total_) : 0;
-  if (cycle && step_ && step_ % cycle == 0) optimizer_->forget();
-  const double factor = rate_factor(plan_.schedule, {step_, total_}, options.warmup);
+  const TrainingStep at{step_, total_};
+  if (begins_cycle(plan_.schedule, at, options.warmup)) optimizer_->forget();
+  const double factor = rate_factor(plan_.schedule, at, options.warmup);
   optimizer_->step(factor);
   sums_->rate = *options.learning_rate * factor;
   project();
-  for (const auto& hook : hooks_) optimizer_->forget(hook->after_step({step_, total_}));
+  for (const auto& hook : hooks_) forget(hook->after_step(at));
   follow_average();
 }
 
+// What began anew has no moments and no average, and what was best had other bits.
+void Trainer::forget(const std::vector<at::Tensor>& anew) {
+  if (anew.empty()) return;
+  optimizer_->forget(anew);
+  best_.clear();
+  auto is_new = [&](const at::Tensor& value) {
+    return std::ranges::any_of(anew, [&](const at::Tensor& one) { return one.is_same(value); });
+  };
+  for (const auto& [name, value] : training_.network().state())
+    if (plan_.options.ema > 0 && is_new(value)) average_.at(name) = value.detach().clone();
+}
+
 void Trainer::step(const Batch& batch, int epoch) {
-  if (batch.count == 0) return;
   const Fed fed = prepared(batch, epoch);
   const TensorMap outputs = outputs_of(fed);
   const at::Tensor loss = loss_of(fed, outputs);
@@ -408,7 +348,9 @@ double Trainer::quality(const Dataset& data) const {
     const TensorMap out =
         network.run(inputs, {.capture = guide_ ? guide_->captures() : std::set<std::string>()});
     const Labels none;
-    total += guide_->loss({inputs, out, out.at(output), none, step_, 0}).item<double>();
+    // The same mixed networks every time, or losses of two epochs could not be compared.
+    total += guide_->loss({inputs, out, out.at(output), none, 0, 0, /*batch_statistics=*/false})
+                 .item<double>();
     ++batches;
   });
   return -total / std::max(1.0, batches);
@@ -470,69 +412,6 @@ void Trainer::report_not_finite(const TensorMap& inputs) const {
               checkpoint_.is_kept()
                   ? text("the last good checkpoint lies in '", checkpoint_.folder().string(), "'")
                   : "no checkpoint was kept (--checkpoint)");
-}
-
-void Trainer::save(int epoch, size_t next_step) const {
-  for (const auto& [name, value] : training_.network().state())
-    if (!at::isfinite(value).all().item<bool>()) return;  // the last good one stays
-  TensorMap all = with_prefix("network/", training_.network().state());
-  all.merge(with_prefix("average/", average_));
-  all.merge(with_prefix("best/", best_));
-  for (size_t i = 0; i < hooks_.size(); ++i)
-    all.merge(with_prefix(text("hook-", i, "/"), hooks_[i]->state()));
-  all["optimizer"] = bytes_tensor(optimizer_->state());
-  all["metrics"] = bytes_tensor(metrics_.content());
-  all["sums"] = sums_->packed();
-  all["position"] = at::tensor(
-      {static_cast<double>(epoch), static_cast<double>(next_step), static_cast<double>(step_),
-       static_cast<double>(stage_), best_quality_, static_cast<double>(best_epoch_)},
-      at::kDouble);
-  std::vector<double> reports;
-  for (const EpochReport& r : epochs_)
-    reports.insert(reports.end(),
-                   {static_cast<double>(r.epoch), r.loss, r.train_top1.value_or(-1),
-                    r.validation_top1.value_or(-1), r.images_per_second, r.learning_rate});
-  all["epochs"] = at::tensor(at::ArrayRef<double>(reports), at::kDouble);
-  checkpoint_.write("state", to_bytes(all));
-  sums_->saved = Clock::now();
-}
-
-bool Trainer::restore(int& epoch, size_t& next_step) {
-  const auto stored = checkpoint_.read("state");
-  if (!stored) return false;
-  const TensorMap all = tensors_from(*stored);
-  const double* position = all.at("position").const_data_ptr<double>();
-  epoch = static_cast<int>(position[0]);
-  next_step = static_cast<size_t>(position[1]);
-  step_ = static_cast<uint64_t>(position[2]);
-  const auto stage = static_cast<size_t>(position[3]);
-  if (stage > 0) {  // its quantizers began with the weights of that moment
-    const auto stored_stage = checkpoint_.read(text("stage-", stage));
-    if (!stored_stage) throw Error("the checkpoint lacks its part 'stage-", stage, "'");
-    const TensorMap then = tensors_from(*stored_stage);
-    const at::NoGradGuard no_gradient;
-    for (const auto& [name, value] : training_.network().network().parameters())
-      value.copy_(then.at(name));
-    begin_stage(stage);
-  }
-  best_quality_ = position[4];
-  best_epoch_ = static_cast<int>(position[5]);
-  // Before the network: a hook may start quantizers anew.
-  for (size_t i = 0; i < hooks_.size(); ++i)
-    hooks_[i]->restore(without_prefix(text("hook-", i, "/"), all));
-  training_.network().restore(without_prefix("network/", all));
-  average_ = copied(without_prefix("average/", all));
-  best_ = copied(without_prefix("best/", all));
-  optimizer_->restore(tensor_bytes(all.at("optimizer")));
-  metrics_.restore(tensor_bytes(all.at("metrics")));
-  sums_->unpack(all.at("sums"));
-  const at::Tensor& reports = all.at("epochs");
-  const double* r = reports.const_data_ptr<double>();
-  for (int64_t i = 0; i + 6 <= reports.numel(); i += 6)
-    epochs_.push_back({static_cast<int>(r[i]), r[i + 1],
-                       r[i + 2] < 0 ? std::nullopt : std::optional(r[i + 2]),
-                       r[i + 3] < 0 ? std::nullopt : std::optional(r[i + 3]), r[i + 4], r[i + 5]});
-  return true;
 }
 
 }  // namespace halftone

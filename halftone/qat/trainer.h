@@ -1,4 +1,8 @@
 // The loop over epochs and steps: batches, losses, optimizer, checkpoints.
+//
+//   Trainer trainer(training, data, all_samples(data), nullptr, planned(options, data),
+//                   checkpoint, run);
+//   const std::vector<EpochReport> epochs = trainer.run();
 #pragma once
 
 #include <memory>
@@ -11,22 +15,11 @@
 #include "halftone/data/loader.h"
 #include "halftone/qat/metrics_file.h"
 #include "halftone/qat/optimizer.h"
-#include "halftone/qat/schedule.h"
 #include "halftone/qat/step_hook.h"
-#include "halftone/qat/train.h"
+#include "halftone/qat/train_plan.h"
 #include "halftone/qat/training_network.h"
 
 namespace halftone {
-
-// Options with the recipe's defaults filled in.
-struct TrainPlan {
-  TrainOptions options;
-  const QuantizerKind& quantizer;
-  const GuideKind& guide;
-  const Schedule& schedule;
-  bool learns_labels = true;
-};
-TrainPlan planned(const TrainOptions& options, const Dataset& data);
 
 class Trainer {
  public:
@@ -54,6 +47,7 @@ class Trainer {
   TensorMap outputs_of(const Fed& fed) const;
   at::Tensor loss_of(const Fed& fed, const TensorMap& outputs) const;
   void update(const at::Tensor& loss, const TensorMap& inputs);
+  void forget(const std::vector<at::Tensor>& anew);
   void end_epoch(int epoch);
   double quality(const Dataset& data) const;
   void keep_if_best(int epoch, double quality);
@@ -64,7 +58,6 @@ class Trainer {
   TensorMap trained_tensors(bool is_decayed) const;
   bool trains_statistics() const;
   bool is_save_due() const;
-  void stop_if_cancelled(int epoch, size_t done) const;
   void project();
   void follow_average();
   void save(int epoch, size_t next_step) const;

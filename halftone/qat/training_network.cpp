@@ -245,7 +245,10 @@ void TrainingNetwork::start_quantizers(const Dataset& data, const Run& run) {
 void TrainingNetwork::lower_bits(int bits, const Dataset& data, const Run& run) {
   present_ = specs_;
   for (auto& [site, spec] : present_)
-    if (!spec.is_float()) spec.bits = std::max(spec.bits, bits);
+    if (!spec.is_float()) {
+      spec.bits = std::max(spec.bits, bits);
+      for (int& channel : spec.channel_bits) channel = std::max(channel, bits);
+    }
   start_quantizers(data, run);
 }
 

@@ -1,6 +1,7 @@
 #include "halftone/qat/training_network.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "halftone/graph/passes/passes.h"

@@ -299,6 +299,28 @@ TEST(Convolution, RoundsLargeSumsAsFloatDoes) {
   });
 }
 
+// Every sum is odd and halved: rounding half up, or after adding an odd zero point, gives other
+// codes.
+TEST(Convolution, EveryMethodRoundsTiesToEvenBeforeTheZeroPointIsAdded) {
+  for (const int most_weight : {1, 7})
+    for (const int32_t zero_point : {0, 1, 7, 128}) {
+      Rng values(static_cast<uint64_t>(zero_point));
+      // Even products and an odd bias.
+      Convolution problem = extreme(most_weight == 1 ? 1 : 15, [&](int64_t) {
+        return most_weight == 1 ? 2 * static_cast<int>(values.below(2)) - 1
+                                : 2 * (static_cast<int>(values.below(8)) - 4);
+      });
+      problem.bias.assign(20, 25);
+      problem.multiplier.assign(20, 0.5f);
+      problem.output = {.scale = 1.0f, .zero_point = zero_point, .qmax = 255, .shift = 0};
+      on_every_target([&](const char* target) {
+        Rng rng(7);
+        const Instance instance(problem, 1, 6, 7, rng);
+        expect_all_methods_agree(problem, instance, text(target, ", zero point ", zero_point));
+      });
+    }
+}
+
 TEST(Requantize, RoundsTiesToEvenBeforeTheZeroPointIsAdded) {
   for (int32_t zero_point : {0, 1, 7, 128}) {
     const CodeType type{.scale = 1.0f, .zero_point = zero_point, .qmax = 255, .shift = 0};

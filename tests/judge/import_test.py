@@ -114,12 +114,22 @@ def test_what_onnxruntime_quantized_runs_as_it_does_there(network, tmp_path, nam
     assert all(s["bits"] == 8 for s in report["sites"] if s["kind"] == "activation")
 
 
+@pytest.mark.parametrize("name", STATIC)
+def test_what_onnxruntime_quantized_runs_natively(network, tmp_path, name):
+    path = by_onnxruntime(network, tmp_path / "theirs.onnx", **STATIC[name])
+    report = facts(tmp_path, "inspect", path, "--target", "native")
+    assert {layer["op"] for layer in report["native_layers"]} >= {"Conv"} and report["float_operators"] == []
+    halftone("eval", path, "--data", network[1], "--engine", "native", "--outputs", tmp_path / "native.npy")
+    share, most = steps(np.load(tmp_path / "native.npy"), outputs(path, network[2]), last_scale(path))
+    assert share < 0.05 and most < 1.01
+
+
 @pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("name", STATIC)
 def test_another_target_gets_the_same_numbers(network, tmp_path, name, target):
     path = by_onnxruntime(network, tmp_path / "theirs.onnx", **STATIC[name])
     out = tmp_path / "out.onnx"
-    halftone("quantize", path, "-o", out, "--target", target, "--keep-quantization")
+    assert facts(tmp_path, "quantize", path, "-o", out, "--target", target, "--keep-quantization")["float_operators"] == []
     onnx.checker.check_model(onnx.load(out), full_check=True)
     assert np.array_equal(evaluated(path, network[1], tmp_path), evaluated(out, network[1], tmp_path))
     share, most = steps(outputs(out, network[2]), outputs(path, network[2]), last_scale(path))

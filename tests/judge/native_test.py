@@ -1,5 +1,7 @@
 """The native runtime against onnxruntime, on the demo's digit classifier and on chains of convolutions."""
 import ctypes
+import json
+import subprocess
 
 import numpy as np
 import onnx
@@ -40,6 +42,45 @@ def test_eval_by_the_native_engine_is_run(quantized_digits, digits, digit_images
     assert abs(report["top1"] - 100 * (ours.argmax(1) == digit_images[1]).mean()) < 1e-6
 
 
+def both_engines(path, folder, *data):
+    """Outputs of the native runtime and of the simulation in float."""
+    for engine in ("native", "libtorch"):
+        halftone("eval", path, *data, "--engine", engine, "--outputs", folder / f"{engine}.npy")
+    return np.load(folder / "native.npy"), np.load(folder / "libtorch.npy")
+
+
+def same_class(ours, theirs):
+    """Whether every image has the same class, ties of the logits apart."""
+    rows = np.arange(len(ours))
+    return bool((ours[rows, theirs.argmax(1)] == ours.max(1)).all())
+
+
+def test_gives_the_simulations_answers(quantized_digits, digits, tmp_path):
+    ours, theirs = both_engines(quantized_digits, tmp_path, "--data", digits[1] / "test")
+    assert same_class(ours, theirs) and np.abs(ours - theirs).max() < 1e-4 * np.ptp(theirs)
+
+
+@pytest.fixture(scope="module")
+def cifar_test(shared, tmp_path_factory):
+    if not has_verb("quantize"):
+        pytest.skip("this build has no quantize")
+    folder = tmp_path_factory.mktemp("cifar")
+    subprocess.run(["tar", "xf", shared / "data/cifar10.tar.xz", "-C", folder], check=True)
+    preprocess = folder / "cifar.json"
+    preprocess.write_text(json.dumps(dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])))
+    return shared / "models/resnet20.onnx", folder, preprocess
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_gives_the_simulations_answers_on_every_image_of_cifar(cifar_test, tmp_path, bits):
+    model, data, preprocess = cifar_test
+    out = tmp_path / "q.onnx"
+    halftone("quantize", model, "-o", out, "--data", data / "train", "--preprocess", preprocess, "--limit", 256, "--method", "mse",
+             "--weights", bits, "--activations", bits)
+    ours, theirs = both_engines(out, tmp_path, "--data", data / "test")
+    assert len(ours) == 10_000 and same_class(ours, theirs)
+
+
 def test_bench_tells_every_layer(quantized_digits, tmp_path):
     report = facts(tmp_path, "bench", quantized_digits, "--threads", 1, "--duration", 0.1)
     assert 0 < report["median_seconds"] < 1
@@ -59,6 +100,13 @@ def test_the_example_program_classifies(quantized_digits, digits, digit_images, 
     ours = native(quantized_digits, digit_images[0][:1], tmp_path)
     assert said.startswith(f"class {ours[0].argmax()},")
     assert len((ROOT / "examples/embed/classify.cpp").read_text().splitlines()) < 60
+
+
+def test_the_c_interface_is_c(quantized_digits):
+    tool = BUILD / "tests/c_interface"
+    assert run(tool, quantized_digits).stdout.split("\n")[:2] == ["input image of type 1", "output logits of type 1"]
+    refused = run(tool, quantized_digits.parent / "none.onnx", check=False)
+    assert refused.returncode == 1 and "none.onnx" in refused.stderr
 
 
 def chain(path, weights, activation_bits, strides, groups=1):

@@ -1,27 +1,24 @@
 """Preprocessing judged by Pillow and numpy: decoding, resizing, cropping and normalising.
 
 Run by pytest, or by itself: python tests/judge/preprocess_test.py. What is judged is the binary
-preprocess_dump in $HALFTONE_JUDGE, default build/notrain/tests, else build/release/tests.
+preprocess_dump of the build under test.
 """
 import json
-import os
 import pathlib
 import subprocess
 import tempfile
 import unittest
 
 import numpy as np
+from conftest import BUILD
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = [os.environ["HALFTONE_JUDGE"]] if "HALFTONE_JUDGE" in os.environ else [
-    ROOT / "build/notrain/tests", ROOT / "build/release/tests"]
-DUMP = next((p for p in (pathlib.Path(f) / "preprocess_dump" for f in FOLDERS) if p.exists()), None)
+DUMP = BUILD / "tests/preprocess_dump"
 
 
 def halftone(preprocess, files):
     """float32 values of all files after each other."""
-    if not DUMP:
+    if not DUMP.exists():
         raise unittest.SkipTest("preprocess_dump is not built")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
         json.dump(preprocess, f)

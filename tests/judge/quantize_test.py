@@ -91,9 +91,11 @@ def test_fix_keeps_a_site_in_float(digits, tmp_path):
 
 
 def test_metadata_carries_what_later_commands_need(digits, tmp_path):
-    out, _ = quantized(digits, tmp_path, "--weights", 3, "--activations", 5, "--fix", "*=5", "--fix", "*.weight=3")
+    out, written = quantized(digits, tmp_path, "--weights", 3, "--activations", 5, "--fix", "*=5", "--fix", "*.weight=3")
     metadata = {p.key: p.value for p in onnx.load(out).metadata_props}
     assert metadata["halftone.preprocess"] == '{"color": "gray"}' and metadata["halftone.target"] == "onnxruntime"
+    assert metadata["halftone.format"] == "1" and len(metadata["halftone.source"]) == 16
+    assert " samples, " in metadata["halftone.calibration"] and metadata["halftone.method"] == written["method"]
     report = facts(tmp_path, "inspect", out)
     assert {layer["weight_bits"] for layer in report["layers"] if layer["weight_bits"]} == {3}
     assert {layer["activation_bits"] for layer in report["layers"] if layer["op"] == "Conv"} == {5}

@@ -1,6 +1,7 @@
 // Every differentiable operator, in float64: its gradient is that of finite differences, and its
 // value that of the reference kernel.
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,6 +1,7 @@
 #include "halftone/nn/quantizers/dorefa.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "halftone/nn/fake_quantize.h"
 #include "halftone/nn/quantizers/binary.h"

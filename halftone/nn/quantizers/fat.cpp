@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -51,6 +52,11 @@ class FatWeight : public Quantizer {
     if (!elements_.defined()) return {{"alpha", alpha_}};
     return {{"alpha", alpha_}, {"elements", elements_}};
   }
+  std::map<std::string, at::Tensor> state() const override {
+    auto state = parameters();
+    state["scales"] = scales_;
+    return state;
+  }
 
   void project() override {
     const at::NoGradGuard no_gradient;
@@ -90,8 +96,8 @@ class FatActivation : public Quantizer {
     if (start.is_symmetric && !has_fixed_zero_point(start.params)) balance(start_.params);
     const QuantParams& p = start_.params;
     const float scale = p.scales[0];
-    left_ = static_cast<float>(p.range.qmin - p.zero_points[0]) * scale;
-    width_ = static_cast<float>(p.range.qmax - p.range.qmin) * scale;
+    range_ = at::tensor({static_cast<float>(p.range.qmin - p.zero_points[0]) * scale,
+                         static_cast<float>(p.range.qmax - p.range.qmin) * scale});
     const at::NoGradGuard no_gradient;
     if (!alpha_.defined()) alpha_ = at::empty({1}, at::kFloat);
     if (!beta_.defined()) beta_ = at::empty({1}, at::kFloat);
@@ -108,6 +114,11 @@ class FatActivation : public Quantizer {
   std::map<std::string, at::Tensor> parameters() const override {
     if (is_fixed_) return {{"alpha", alpha_}};
     return {{"alpha", alpha_}, {"beta", beta_}};
+  }
+  std::map<std::string, at::Tensor> state() const override {
+    auto state = parameters();
+    state["range"] = range_;
+    return state;
   }
 
   void project() override {
@@ -147,20 +158,21 @@ class FatActivation : public Quantizer {
   Edges edges() const {
     const CodeRange range = start_.params.range;
     const FactorRange factors = factor_range(start_.params.bits, start_.is_symmetric);
-    const at::Tensor width = within(alpha_, factors.least, factors.most) * width_;
+    const float* first = range_.const_data_ptr<float>();
+    const at::Tensor width = within(alpha_, factors.least, factors.most) * first[1];
     at::Tensor scale = width / static_cast<double>(range.qmax - range.qmin);
     if (const auto limit = scale_limit(start_))
       scale = scale.clamp_max(static_cast<double>(*limit));
     if (is_fixed_) return {scale, at::Tensor()};
     // The edge stays at or below 0 and the right one at or above it, else 0 is no code.
-    const at::Tensor moved = left_ + within(beta_, kLeastShift, kMostShift) * width_;
+    const at::Tensor moved = first[0] + within(beta_, kLeastShift, kMostShift) * first[1];
     const at::Tensor edge = at::minimum(at::maximum(moved, -width), at::zeros_like(moved));
     return {scale, -edge / scale + static_cast<double>(range.qmin)};
   }
 
   QuantizerStart start_;
   bool is_fixed_ = false;  // the zero point is not trained
-  float left_ = 0, width_ = 1;
+  at::Tensor range_;       // left edge and width that the factors multiply
   at::Tensor alpha_, beta_;
 };
 

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "halftone/nn/fake_quantize.h"
 #include "halftone/nn/quantizers/lsq.h"

@@ -1,6 +1,7 @@
 #include "halftone/nn/quantizers/sign.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace halftone {
 

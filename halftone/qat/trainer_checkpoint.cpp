@@ -1,0 +1,90 @@
+// What a training keeps in its checkpoint, and how it goes on from there.
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "halftone/qat/tensor_bytes.h"
+#include "halftone/qat/trainer.h"
+#include "halftone/qat/trainer_sums.h"
+
+namespace halftone {
+namespace {
+
+TensorMap with_prefix(const std::string& prefix, const TensorMap& tensors) {
+  TensorMap result;
+  for (const auto& [name, tensor] : tensors) result[prefix + name] = tensor;
+  return result;
+}
+
+TensorMap without_prefix(const std::string& prefix, const TensorMap& tensors) {
+  TensorMap result;
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(prefix)) result[name.substr(prefix.size())] = tensor;
+  return result;
+}
+
+}  // namespace
+
+void Trainer::save(int epoch, size_t next_step) const {
+  for (const auto& [name, value] : training_.network().state())
+    if (!at::isfinite(value).all().item<bool>()) return;  // the last good one stays
+  TensorMap all = with_prefix("network/", training_.network().state());
+  all.merge(with_prefix("average/", average_));
+  all.merge(with_prefix("best/", best_));
+  for (size_t i = 0; i < hooks_.size(); ++i)
+    all.merge(with_prefix(text("hook-", i, "/"), hooks_[i]->state()));
+  all["optimizer"] = bytes_tensor(optimizer_->state());
+  all["metrics"] = bytes_tensor(metrics_.content());
+  all["sums"] = sums_->packed();
+  all["position"] = at::tensor(
+      {static_cast<double>(epoch), static_cast<double>(next_step), static_cast<double>(step_),
+       static_cast<double>(stage_), best_quality_, static_cast<double>(best_epoch_)},
+      at::kDouble);
+  std::vector<double> reports;
+  for (const EpochReport& r : epochs_)
+    reports.insert(reports.end(),
+                   {static_cast<double>(r.epoch), r.loss, r.train_top1.value_or(-1),
+                    r.validation_top1.value_or(-1), r.images_per_second, r.learning_rate});
+  all["epochs"] = at::tensor(at::ArrayRef<double>(reports), at::kDouble);
+  checkpoint_.write("state", to_bytes(all));
+  sums_->saved = TrainerClock::now();
+}
+
+bool Trainer::restore(int& epoch, size_t& next_step) {
+  const auto stored = checkpoint_.read("state");
+  if (!stored) return false;
+  const TensorMap all = tensors_from(*stored);
+  const double* position = all.at("position").const_data_ptr<double>();
+  epoch = static_cast<int>(position[0]);
+  next_step = static_cast<size_t>(position[1]);
+  step_ = static_cast<uint64_t>(position[2]);
+  const auto stage = static_cast<size_t>(position[3]);
+  if (stage > 0) {  // its quantizers began with the weights of that moment
+    const auto stored_stage = checkpoint_.read(text("stage-", stage));
+    if (!stored_stage) throw Error("the checkpoint lacks its part 'stage-", stage, "'");
+    const TensorMap then = tensors_from(*stored_stage);
+    const at::NoGradGuard no_gradient;
+    for (const auto& [name, value] : training_.network().network().parameters())
+      value.copy_(then.at(name));
+    begin_stage(stage);
+  }
+  best_quality_ = position[4];
+  best_epoch_ = static_cast<int>(position[5]);
+  // Before the network: a hook may start quantizers anew.
+  for (size_t i = 0; i < hooks_.size(); ++i)
+    hooks_[i]->restore(without_prefix(text("hook-", i, "/"), all));
+  training_.network().restore(without_prefix("network/", all));
+  average_ = without_prefix("average/", all);
+  best_ = without_prefix("best/", all);
+  optimizer_->restore(tensor_bytes(all.at("optimizer")));
+  metrics_.restore(tensor_bytes(all.at("metrics")));
+  sums_->unpack(all.at("sums"));
+  const at::Tensor& reports = all.at("epochs");
+  const double* r = reports.const_data_ptr<double>();
+  for (int64_t i = 0; i + 6 <= reports.numel(); i += 6)
+    epochs_.push_back({static_cast<int>(r[i]), r[i + 1],
+                       r[i + 2] < 0 ? std::nullopt : std::optional(r[i + 2]),
+                       r[i + 3] < 0 ? std::nullopt : std::optional(r[i + 3]), r[i + 4], r[i + 5]});
+  return true;
+}
+
+}  // namespace halftone
