@@ -116,8 +116,8 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
 // in float.
 void show_native(const Model& model, nlohmann::ordered_json& facts) {
   const runtime::Program program = runtime::load_program(model);
-  auto& floats = facts["float_operators"] = nlohmann::ordered_json::array();
-  auto& layers = facts["native_layers"] = nlohmann::ordered_json::array();
+  // Not filled in place: a second key moves the first.
+  auto floats = nlohmann::ordered_json::array(), layers = nlohmann::ordered_json::array();
   Table table({"native layer", "op", "kernel", "why"});
   for (const auto& layer : program.layers) {
     table.add({layer->name, layer->op, layer->kernel, layer->reason});
@@ -128,9 +128,12 @@ void show_native(const Model& model, nlohmann::ordered_json& facts) {
     if (layer->is_float)
       floats.push_back({{"node", layer->name}, {"op", layer->op}, {"reason", layer->reason}});
   }
+  const size_t float_count = floats.size();
+  facts["float_operators"] = std::move(floats);
+  facts["native_layers"] = std::move(layers);
   facts["arena_bytes"] = program.arena_bytes;
   facts["weight_bytes"] = program.weight_bytes;
-  std::cout << table.text() << "stays in float: " << floats.size() << " operators; values in "
+  std::cout << table.text() << "stays in float: " << float_count << " operators; values in "
             << format_bytes(program.arena_bytes) << ", packed weights "
             << format_bytes(program.weight_bytes) << "\n";
 }

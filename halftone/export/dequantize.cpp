@@ -15,6 +15,13 @@
 namespace halftone {
 namespace {
 
+// Absent, or nothing but 0, as other tools write it for biases.
+bool is_zero(const Tensor* zero_point) {
+  if (!zero_point) return true;
+  const auto values = zero_point->to_vector<int64_t>();
+  return std::ranges::all_of(values, [](int64_t value) { return value == 0; });
+}
+
 bool is_op(const Node& node, const char* op) { return node.op_type == op && node.domain.empty(); }
 
 // Operators that move elements of their first input and compute nothing: the same on codes as on
@@ -230,7 +237,7 @@ class Dequantizer {
     const int64_t axis =
         scale->count() == 1 && block == 0 ? -1 : given + (given < 0 ? codes.rank() : 0);
     const bool is_bias = codes.dtype() == DType::kInt32;
-    if (keeps_numbers_ && (!is_plain || (is_bias && (zero_point || block)))) return false;
+    if (keeps_numbers_ && (!is_plain || (is_bias && (!is_zero(zero_point) || block)))) return false;
 
     const std::string key =
         text(node.inputs[0], " ", node.input(1), " ", node.input(2), " ", axis, " ", block);

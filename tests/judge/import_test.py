@@ -118,7 +118,10 @@ def test_what_onnxruntime_quantized_runs_as_it_does_there(network, tmp_path, nam
 def test_what_onnxruntime_quantized_runs_natively(network, tmp_path, name):
     path = by_onnxruntime(network, tmp_path / "theirs.onnx", **STATIC[name])
     report = facts(tmp_path, "inspect", path, "--target", "native")
-    assert {layer["op"] for layer in report["native_layers"]} >= {"Conv"} and report["float_operators"] == []
+    # QOperator files pool and reshape the codes themselves, which plain loops do.
+    in_plain_loops = {"MaxPool", "Reshape"} if name.startswith("qoperator") else set()
+    assert {op["op"] for op in report["float_operators"]} <= in_plain_loops
+    assert all(layer["kernel"] != "float" for layer in report["native_layers"] if layer["op"] in ("Conv", "Gemm", "Add"))
     halftone("eval", path, "--data", network[1], "--engine", "native", "--outputs", tmp_path / "native.npy")
     share, most = steps(np.load(tmp_path / "native.npy"), outputs(path, network[2]), last_scale(path))
     assert share < 0.05 and most < 1.01
