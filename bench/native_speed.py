@@ -11,7 +11,6 @@ from onnx import TensorProto as T
 from onnx import helper as h
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
 LONG, SHORT = 10, 2  # layers of two chains: the difference is free of what stands at their ends
 
 
@@ -137,22 +136,20 @@ def peak_megabytes(code):
 
 def quantized_networks(folder):
     """ResNet-20 at three widths and EfficientNet-lite0, quantized here: what docs/results/runtime.md shows."""
-    for archive in ("cifar10.tar.xz", "imagenet-samples.tar"):
-        (folder / archive).mkdir()
-        subprocess.run(["tar", "xf", SHARED / "data" / archive, "-C", folder / archive], check=True)
-    cifar = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
-    imagenet = dict(resize=256, crop=224, interpolation="bicubic", mean=[127 / 255] * 3, std=[128 / 255] * 3)
+    sys.path.insert(0, str(ROOT / "bench/experiments"))
+    import judge
+    judge.BINARY = BINARY
 
     def quantize(model, data, preprocess, bits, *options):
-        out, settings = folder / f"{model}-w{bits}a{bits}.onnx", folder / f"{model}.json"
-        settings.write_text(json.dumps(preprocess))
-        subprocess.run([BINARY, "quantize", SHARED / f"models/{model}.onnx", "-o", out, "--data", data, "--preprocess", settings, "--weights",
-                        str(bits), "--activations", str(bits), *options], check=True, capture_output=True)
+        out = folder / f"{model}-w{bits}a{bits}.onnx"
+        judge.halftone("quantize", judge.MODELS / f"{model}.onnx", "-o", out, "--data", data, "--preprocess", judge.preprocess_file(preprocess),
+                       "--weights", bits, "--activations", bits, *options)
         return out
 
-    resnet = {bits: quantize("resnet20", folder / "cifar10.tar.xz/train", cifar, bits, "--method", "mse", "--limit", "512") for bits in (8, 4, 2)}
-    samples = next(p for p in (folder / "imagenet-samples.tar").iterdir() if p.is_dir())
-    lite = quantize("efficientnet-lite0", samples, imagenet, 8, "--limit", "64", "--classes", SHARED / "data/imagenet-classes.tsv")
+    cifar = judge.unpacked("cifar10.tar.xz") / "train"
+    resnet = {bits: quantize("resnet20", cifar, judge.CIFAR, bits, "--method", "mse", "--limit", 512) for bits in (8, 4, 2)}
+    samples = next(p for p in judge.unpacked("imagenet-samples.tar").iterdir() if p.is_dir())
+    lite = quantize("efficientnet-lite0", samples, judge.IMAGENET, 8, "--limit", 64, "--classes", judge.SHARED / "data/imagenet-classes.tsv")
     return [(f"ResNet-20 {bits}/{bits}", path, resnet[8]) for bits, path in resnet.items()] + [("EfficientNet-lite0 8/8", lite, lite)]
 
 
@@ -183,7 +180,7 @@ def main(arguments):
         layers(library, folder)
         # NAME=FILE,REFERENCE: quantized files, each with the W8A8 file that onnxruntime runs.
         files = [(n, *f.split(",")) for n, f in (a.split("=") for a in arguments[1:])]
-        if files or SHARED.is_dir():
+        if files or (ROOT.parent / "shared").is_dir():
             networks(library, folder, files or quantized_networks(folder))
         else:
             print("whole networks: ../shared is not there, and no NAME=FILE,REFERENCE is given")

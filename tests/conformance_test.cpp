@@ -66,7 +66,7 @@ const Exclusion* exclusion_of(const std::string& executor, const std::string& na
 
 bool can_make(const Executor& executor, const Graph& graph) {
   try {
-    executor.make(graph);
+    executor.make(graph, {});
     return true;
   } catch (const Error&) {
     return false;
@@ -182,7 +182,7 @@ struct Totals {
 std::string failure(const Executor& executor, const Model& model, const OnnxCase& onnx_case,
                     Totals& totals) {
   for (const OnnxCaseData& data : read_data(onnx_case, model)) {
-    const Tensors outputs = executor.make(model.graph)->run(data.inputs);
+    const Tensors outputs = executor.make(model.graph, {})->run(data.inputs);
     if (data.outputs.size() != outputs.size())
       return text(outputs.size(), " outputs instead of ", data.outputs.size());
     for (size_t i = 0; i < outputs.size(); ++i) {

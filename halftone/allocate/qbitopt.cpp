@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "halftone/allocate/trials.h"
@@ -70,6 +69,7 @@ QBitOptHook::QBitOptHook(TrainingNetwork& training, const AllocationSites& sites
       sites_(sites),
       budget_(budget),
       options_(options),
+      history_(options.history, "the history of bits"),
       run_(run),
       squares_(std::make_shared<std::map<std::string, double>>()) {
   for (const AllocationSite& site : sites_.sites) is_free_[site.name] = !site.is_fixed();
@@ -161,15 +161,7 @@ void QBitOptHook::tell(const TrainingStep& step, const std::vector<size_t>& chan
   for (size_t i = 0; i < sites_.sites.size(); ++i)
     line["bits"][sites_.sites[i].name] = bits_->bits()[i];
   for (const auto& [site, average] : bits_->averages()) line["sensitivities"][site] = average;
-  history_ += line.dump() + "\n";
-  write_history();
-}
-
-void QBitOptHook::write_history() const {
-  if (options_.history.empty()) return;
-  std::ofstream file(options_.history, std::ios::trunc);
-  file << history_;
-  if (!file.flush()) throw Error("cannot write the history of bits '", options_.history, "'");
+  history_.add(line.dump() + "\n");
 }
 
 TensorMap QBitOptHook::state() const {
@@ -180,7 +172,7 @@ TensorMap QBitOptHook::state() const {
       {"observed",
        at::tensor({static_cast<double>(now.observed), now.is_solved ? 1.0 : 0.0}, at::kDouble)}};
   for (const auto& [site, sum] : now.sums) state["sum/" + site] = at::full({1}, sum, at::kDouble);
-  state["history"] = bytes_tensor(history_);
+  state["history"] = bytes_tensor(history_.content());
   return state;
 }
 
@@ -195,8 +187,7 @@ void QBitOptHook::restore(const TensorMap& state) {
   for (const auto& [name, value] : state)
     if (name.starts_with("sum/")) then.sums[name.substr(4)] = value.item<double>();
   bits_->restore(then);
-  history_ = tensor_bytes(state.at("history"));
-  write_history();
+  history_.restore(tensor_bytes(state.at("history")));
   set_bits(numbers_below(sites_.sites.size()));
 }
 

@@ -11,6 +11,7 @@
 #include "halftone/allocate/allocate.h"
 #include "halftone/allocate/reallocation.h"
 #include "halftone/base/run.h"
+#include "halftone/qat/line_file.h"
 #include "halftone/qat/step_hook.h"
 #include "halftone/qat/training_network.h"
 
@@ -46,16 +47,15 @@ class QBitOptHook : public StepHook {
   std::vector<at::Tensor> set_bits(const std::vector<size_t>& positions);
   std::map<int, double> noise_of(const AllocationSite& site) const;
   void tell(const TrainingStep& step, const std::vector<size_t>& changed);
-  void write_history() const;
 
   TrainingNetwork& training_;
   AllocationSites sites_;
   Budget budget_;
   QBitOptOptions options_;
+  LineFile history_;
   const Run& run_;
   std::unique_ptr<Reallocation> bits_;
   uint64_t total_ = 0;                                      // steps that bits_ reckons with
-  std::string history_;                                     // lines so far
   std::shared_ptr<std::map<std::string, double>> squares_;  // filled by the backward pass
   double batch_ = 0;                                        // samples of the last step
   std::map<std::string, std::vector<float>>

@@ -146,6 +146,20 @@ TEST(QBitOpt, RangesCarriedForthAndBackReturn) {
   EXPECT_EQ(params().zero_points, before.zero_points);
 }
 
+// Averages and moments of the old width must go, whatever a quantizer keeps beside its parameters.
+TEST(QBitOpt, AllStateOfAQuantizerBeginsAnewWithItsBits) {
+  Budgeted s;
+  for (const char* quantizer : {"lsq", "lsq+", "minmax", "fat"}) {
+    TrainingNetwork training(training_model(), s.data, {.quantizer = quantizer}, {});
+    const auto anew = training.set_bits("s", 3);
+    const auto state = training.network().quantizers().activations.at("s")->state();
+    EXPECT_FALSE(state.empty()) << quantizer;
+    for (const auto& [name, tensor] : state)
+      EXPECT_TRUE(std::ranges::any_of(anew, [&](const at::Tensor& t) { return t.is_same(tensor); }))
+          << quantizer << ", " << name;
+  }
+}
+
 TEST(QBitOpt, RefusesWhatCannotFit) {
   Budgeted s;
   s.budget.average_weight_bits = 1.5;

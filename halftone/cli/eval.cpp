@@ -2,7 +2,6 @@
 
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
-#include "halftone/cli/native.h"
 #include "halftone/cli/verb.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/export/prepare.h"
@@ -27,7 +26,6 @@ void run_eval(const Options& options, const DataOptions& data_options, Session& 
   const Graph graph = prepare(model).graph;
   std::optional<Graph> original_graph;
   if (original) original_graph = prepare(*original).graph;
-  if (options.engine == "native") load_native(model, {}, session.run());  // names what is float
   const Evaluation result =
       evaluate(graph, original_graph ? &*original_graph : nullptr, *data, how, session.run());
 

@@ -2,9 +2,13 @@
 
 #include <iostream>
 
+#include "halftone/export/dequantize.h"
+#include "halftone/export/prepare.h"
+
 namespace halftone::cli {
 
-std::vector<FloatOperator> float_operators_of(const Dequantized& parts, const Profile& profile) {
+std::vector<FloatOperator> float_operators_of(const Model& quantized, const Profile& profile) {
+  const Dequantized parts = dequantize(prepare(quantized));
   return place(parts.model.graph, profile, parts.float_sites()).float_operators;
 }
 

@@ -6,14 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "halftone/export/dequantize.h"
 #include "halftone/export/placement.h"
 #include "halftone/export/profile.h"
 
 namespace halftone::cli {
 
-// Of a model that is quantized already, as its own sites have it.
-std::vector<FloatOperator> float_operators_of(const Dequantized& parts, const Profile& profile);
+// What `profile` leaves in float of a model that is quantized already. Throws as prepare().
+std::vector<FloatOperator> float_operators_of(const Model& quantized, const Profile& profile);
 
 void fill_float_operators(const std::vector<FloatOperator>& operators,
                           nlohmann::ordered_json& facts);

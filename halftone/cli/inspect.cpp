@@ -93,23 +93,21 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   for (const auto& [name, weight] : parts.sites.weights) add(name, "weight", weight.params.bits);
 
   const auto& profile = Registry<Profile>::get(options.target);
-  if (quantization == Quantization::kFully) {
-    const auto floats = float_operators_of(parts, profile);
-    fill_float_operators(floats, facts);
-    print_float_operators(floats, "stays in float");
-    return;
-  }
   const Placement placement = place(parts.model.graph, profile, parts.float_sites());
+  const bool is_whole = quantization == Quantization::kFully;
   const auto is_new = [&](const Site& site) {
     return !parts.sites.activations.contains(site.name) &&
            !parts.sites.weights.contains(site.name) && !parts.sites.biases.contains(site.name);
   };
-  std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name
-            << "\n";
-  for (const Site& site : placement.sites)
-    if (is_new(site)) add(site.name, to_string(site.kind), 32);
+  if (!is_whole) {
+    std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name
+              << "\n";
+    for (const Site& site : placement.sites)
+      if (is_new(site)) add(site.name, to_string(site.kind), 32);
+  }
   fill_float_operators(placement.float_operators, facts);
-  print_float_operators(placement.float_operators, "would stay in float");
+  print_float_operators(placement.float_operators,
+                        is_whole ? "stays in float" : "would stay in float");
 }
 
 // What the native runtime makes of the file: the kernel of every layer and why, and what computes

@@ -6,8 +6,6 @@
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/export/compact.h"
-#include "halftone/export/dequantize.h"
-#include "halftone/export/prepare.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
 
@@ -29,14 +27,13 @@ void convert(const Options& options, Conversion conversion, Session& session) {
   const Model model = read_model(options.model);
   const uint64_t before = std::filesystem::file_size(options.model);
   const Model converted = conversion(model);
+  // Both forms run as the onnxruntime profile has it. Before writing: what is refused leaves no file.
+  const auto floats = float_operators_of(converted, Registry<Profile>::get("onnxruntime"));
   const uint64_t after = write_model(converted, options.output);
   session.facts()["bytes_before"] = before;
   session.facts()["bytes_after"] = after;
   std::cout << options.output << ": " << format_bytes(before) << " -> " << format_bytes(after)
             << " (x" << fixed(static_cast<double>(after) / static_cast<double>(before), 2) << ")\n";
-  // Both forms run as the onnxruntime profile has it.
-  const auto floats =
-      float_operators_of(dequantize(prepare(converted)), Registry<Profile>::get("onnxruntime"));
   fill_float_operators(floats, session.facts());
   print_float_operators(floats, "stays in float");
   session.finish();

@@ -7,8 +7,6 @@
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/results_train.h"
 #include "halftone/cli/verb.h"
-#include "halftone/export/dequantize.h"
-#include "halftone/export/prepare.h"
 #include "halftone/export/reexport.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
@@ -32,13 +30,13 @@ void run_reexport(const Options& options, Session& session) {
   require_writable(options.output, options.model);
   Model model = reexport(read_model(options.model), profile);
   model.set_metadata("halftone.version", HALFTONE_VERSION);
+  const auto floats = float_operators_of(model, profile);
   const uint64_t before = file_bytes(options.model);
   const uint64_t after = write_model(model, options.output);
   session.facts()["bytes_before"] = before;
   session.facts()["bytes_after"] = after;
   std::cout << options.output << " (" << profile.name << ", the same numbers), "
             << format_bytes(before) << " -> " << format_bytes(after) << "\n";
-  const auto floats = float_operators_of(dequantize(prepare(model)), profile);
   fill_float_operators(floats, session.facts());
   print_float_operators(floats, "stays in float");
   session.finish();

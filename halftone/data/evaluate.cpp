@@ -70,8 +70,8 @@ Evaluation evaluate(const Graph& graph, const Graph* original, const Dataset& da
                     const EvaluateOptions& options, const Run& run) {
   const Executor& engine =
       options.engine.empty() ? best_executor() : Registry<Executor>::get(options.engine);
-  const auto runner = engine.make(graph);
-  const auto original_runner = original ? best_executor().make(*original) : nullptr;
+  const auto runner = engine.make(graph, run);
+  const auto original_runner = original ? best_executor().make(*original, run) : nullptr;
   const LoadOptions how{.batch = batch_size_for(graph), .skip_broken = options.skip_broken};
   const auto lists = split_batches(all_samples(data), how.batch);
   const auto fed = graph.fed_inputs();

@@ -16,7 +16,7 @@ class ReferenceRunner : public Runner {
   Graph graph_;
 };
 
-std::unique_ptr<Runner> make(const Graph& graph) {
+std::unique_ptr<Runner> make(const Graph& graph, const Run&) {
   for (const Node& node : graph.nodes) require_supported(node);
   return std::make_unique<ReferenceRunner>(graph);
 }

@@ -1,6 +1,6 @@
 // Something that runs graphs: LibTorch where the build has it, the reference kernels always.
 //
-//   auto runner = best_executor().make(model.graph);
+//   auto runner = best_executor().make(model.graph, run);
 //   std::vector<Tensor> outputs = runner->run({{"image", batch}});
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "halftone/base/registry.h"
+#include "halftone/base/run.h"
 #include "halftone/graph/graph.h"
 
 namespace halftone {
@@ -27,7 +28,8 @@ struct Executor {
   std::string name;
   int speed;  // the fastest one of a build is its best
   // Throws Error naming the node whose operator is not supported.
-  std::unique_ptr<Runner> (*make)(const Graph& graph);
+  // What it computes in another way than its name says is told through `run`.
+  std::unique_ptr<Runner> (*make)(const Graph& graph, const Run& run);
 };
 
 const Executor& best_executor();

@@ -38,7 +38,7 @@ class NetworkRunner : public Runner {
   Network network_;
 };
 
-HALFTONE_REGISTER(Executor, "libtorch", 1, [](const Graph& graph) {
+HALFTONE_REGISTER(Executor, "libtorch", 1, [](const Graph& graph, const Run&) {
   return std::unique_ptr<Runner>(std::make_unique<NetworkRunner>(graph));
 });
 

@@ -27,7 +27,7 @@ std::string numbers_of(const QuantizedSites& sites) {
 
 }  // namespace
 
-std::string names_of(const Dataset& data) {
+std::string fingerprint_of_names(const Dataset& data) {
   std::string names;
   for (size_t i = 0; i < data.size(); ++i) names += data.name(i) + "\n";
   return text(data.size(), " samples, ", fingerprint(names));
@@ -41,7 +41,7 @@ std::map<std::string, std::string> checkpoint_facts(const Model& model, const Da
   for (const std::string& fix : options.fixes) fixes += fix + " ";
   const ReconstructionOptions& learned = options.reconstruction;
   return {{"model", fingerprint(serialize_model(model))},
-          {"data", names_of(data)},
+          {"data", fingerprint_of_names(data)},
           {"method", options.method},
           {"target", options.target},
           {"encodings", fingerprint(numbers_of(given))},

@@ -11,7 +11,7 @@
 namespace halftone {
 
 // Count and names of the samples, for a fact.
-std::string names_of(const Dataset& data);
+std::string fingerprint_of_names(const Dataset& data);
 
 // What a result depends on, by name. model: the float network that is quantized; given: the numbers
 // that it has already, of its file and of encodings.

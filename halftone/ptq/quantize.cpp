@@ -213,7 +213,6 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
       write_qdq(model, placement, sites, profile, {.float_weights = options.float_weights}),
       sites,
       {}};
-  record_origin(result.model, {source, data, calibration.samples.size(), method.name, run.seed});
 
   QuantizeReport& report = result.report;
   report.method = method.name;
@@ -289,6 +288,8 @@ QuantizeResult quantize(const Model& source, const Dataset& data, const Quantize
                       ? attempt(source, data, options, kMostCompared, validation, run)
                       : climb(method.rungs, source, data, options, validation, run);
   QuantizeResult& result = found.result;
+  record_origin(result.model,
+                {source, data, result.report.calibration_samples, result.report.method, run.seed});
   if (options.explains) {
     const LoadOptions how{.batch = batch_size_for(found.original),
                           .skip_broken = options.skip_broken};

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "halftone/base/error.h"
+#include "halftone/qat/line_file.h"
 
 namespace halftone {
 
@@ -18,21 +18,20 @@ struct MetricsLine {
   std::string event = "step";  // step, epoch
 };
 
-// Columns of a .csv file, else an object a line. Every line is written at once.
+// Columns of a .csv file, else an object a line.
 class MetricsFile {
  public:
-  // path empty: nothing is written. What is there is replaced by the first line.
-  explicit MetricsFile(std::string path);
+  // path empty: nothing is written.
+  explicit MetricsFile(const std::string& path);
   void add(const MetricsLine& line);
-  const std::string& content() const { return content_; }
-  // Goes on behind what an earlier process had written up to its checkpoint. Throws Error where that
-  // has the other form.
+  const std::string& content() const { return file_.content(); }
+  // As LineFile's. Throws Error where the content has the other form.
   void restore(const std::string& content);
 
  private:
-  void write(const std::string& text, bool is_new);
-  std::string path_, content_;
-  bool is_csv_ = false, is_begun_ = false;
+  std::string path_;
+  bool is_csv_;
+  LineFile file_;
 };
 
 }  // namespace halftone

@@ -22,7 +22,7 @@ class StepHook {
                      const at::Tensor& /*quantized*/) {}
   // Added to the loss; undefined: nothing.
   virtual at::Tensor loss(const TrainingStep&) { return {}; }
-  // Returns tensors that began anew, whose moments the optimizer is to forget.
+  // Returns tensors that began anew: moments, averages and the best epoch are to forget them.
   virtual std::vector<at::Tensor> after_step(const TrainingStep&) { return {}; }
   // What a checkpoint keeps, by name; restore() takes it back.
   virtual TensorMap state() const { return {}; }

@@ -56,7 +56,8 @@ std::string fact_of(const Dataset& data, bool skips_broken) {
   std::string values;
   for (const Tensor& input : batch.inputs)
     values.append(reinterpret_cast<const char*>(input.bytes().data()), input.bytes().size());
-  return text(names_of(data), ", labels ", fingerprint(labels), ", values ", fingerprint(values));
+  return text(fingerprint_of_names(data), ", labels ", fingerprint(labels), ", values ",
+              fingerprint(values));
 }
 
 std::map<std::string, std::string> facts_of(const Model& model, const Dataset& data,

@@ -172,12 +172,13 @@ void Trainer::run_epoch(int epoch, size_t first_step) {
     }
     step(loaded, epoch);
     // Batches of which no sample could be read do not come here, and count.
-    done = static_cast<size_t>(std::ranges::find(order, loaded.indices.front()) - order.begin()) /
-               batch_ +
-           1;
-    is_between_steps = true;
+    const auto rest = std::span(order).subspan(done * batch_);
+    done += static_cast<size_t>(std::ranges::find(rest, loaded.indices.front()) - rest.begin()) /
+                batch_ +
+            1;
     progress.advance(batch_);
     if (is_save_due()) save(epoch, done);
+    is_between_steps = true;
   };
   try {
     for_each_batch(data_, std::span(order).subspan(first_step * batch_), loading(batch_), run_,
@@ -270,7 +271,7 @@ void Trainer::forget(const std::vector<at::Tensor>& anew) {
     return std::ranges::any_of(anew, [&](const at::Tensor& one) { return one.is_same(value); });
   };
   for (const auto& [name, value] : training_.network().state())
-    if (plan_.options.ema > 0 && is_new(value)) average_.at(name) = value.detach().clone();
+    if (plan_.options.ema > 0 && is_new(value)) average_[name] = value.detach().clone();
 }
 
 void Trainer::step(const Batch& batch, int epoch) {

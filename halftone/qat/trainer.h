@@ -1,7 +1,7 @@
 // The loop over epochs and steps: batches, losses, optimizer, checkpoints.
 //
-//   Trainer trainer(training, data, all_samples(data), nullptr, planned(options, data),
-//                   checkpoint, run);
+//   const TrainPlan plan = planned(options, data);  // all that it is given must outlive it
+//   Trainer trainer(training, data, all_samples(data), nullptr, plan, checkpoint, run);
 //   const std::vector<EpochReport> epochs = trainer.run();
 #pragma once
 

@@ -297,9 +297,9 @@ std::vector<at::Tensor> TrainingNetwork::set_bits(const std::string& site, int b
   } else {
     quantizer.restart(with_bits(starts_.at(site), quantizer.params(), bits, profile));
   }
-  std::vector<at::Tensor> trained;
-  for (const auto& [name, tensor] : quantizer.parameters()) trained.push_back(tensor);
-  return trained;
+  std::vector<at::Tensor> anew;
+  for (const auto& [name, tensor] : quantizer.state()) anew.push_back(tensor);
+  return anew;
 }
 
 Model TrainingNetwork::folded_now() const {

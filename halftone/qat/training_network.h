@@ -58,8 +58,8 @@ class TrainingNetwork {
   void lower_bits(int bits, const Dataset& data, const Run& run);
 
   // The quantizer of a site (of an activation: the one that owns the scale) to another width. A
-  // weight gets the scale of least error, an activation keeps its range. Returns what is trained of
-  // it. Throws UsageError for quantizers without a uniform grid.
+  // weight gets the scale of least error, an activation keeps its range. Returns its state,
+  // which began anew. Throws UsageError for quantizers without a uniform grid.
   std::vector<at::Tensor> set_bits(const std::string& site, int bits);
   int bits_of(const std::string& site) const;
 

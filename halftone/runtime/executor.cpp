@@ -13,10 +13,11 @@ namespace {
 // and kept.
 class NativeRunner : public Runner {
  public:
-  explicit NativeRunner(const Graph& graph) : is_batched_(has_open_batch(graph)) {
+  NativeRunner(const Graph& graph, const Run& run) : is_batched_(has_open_batch(graph)) {
     Model model;
     model.graph = graph;
     program_ = std::make_shared<Program>(load_program(model));
+    name_float_layers(*program_, run);
   }
 
   std::vector<Tensor> run(const std::map<std::string, Tensor>& inputs) const override {
@@ -75,7 +76,9 @@ class NativeRunner : public Runner {
   mutable std::vector<std::unique_ptr<Session>> idle_;
 };
 
-std::unique_ptr<Runner> make(const Graph& graph) { return std::make_unique<NativeRunner>(graph); }
+std::unique_ptr<Runner> make(const Graph& graph, const Run& run) {
+  return std::make_unique<NativeRunner>(graph, run);
+}
 
 // Never the best by itself: it is compared with the simulation, which must not be its own judge.
 HALFTONE_REGISTER(Executor, "native", -1, make);

@@ -207,6 +207,13 @@ Program load_program(const Model& model, const LoadOptions& options) {
   return program;
 }
 
+void name_float_layers(const Program& program, const Run& run) {
+  for (const auto& layer : program.layers)
+    if (layer->is_float)
+      run.warning(text(layer->op, " '", layer->name,
+                       "' computes in float by plain loops: ", layer->reason));
+}
+
 bool has_open_batch(const Graph& graph) {
   for (const auto& input : graph.fed_inputs())
     if (input.type.shape && !input.type.shape->empty() && !input.type.shape->front().known())

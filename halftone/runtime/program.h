@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "halftone/base/run.h"
 #include "halftone/runtime/layer.h"
 
 namespace halftone::runtime {
@@ -40,6 +41,9 @@ struct LoadOptions {
 // everything is a float layer). Throws Error naming the node or value: a shape that stays unknown,
 // an operator that no reference kernel has, sizes that overflow.
 Program load_program(const Model& model, const LoadOptions& options = {});
+
+// Names the layers that compute in float, and why, as warnings of `run`.
+void name_float_layers(const Program& program, const Run& run);
 
 // Whether an input leaves its first axis open: samples are then run one by one.
 bool has_open_batch(const Graph& graph);
