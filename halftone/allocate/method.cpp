@@ -2,13 +2,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "halftone/base/json_text.h"
+
 namespace halftone {
 namespace {
 
 using nlohmann::ordered_json;
 constexpr const char* kFormat = "halftone-sensitivities";
 
-SiteSensitivity read_site(const ordered_json& entry, const AllocationSite& site) {
+SiteSensitivity read_site(const nlohmann::json& entry, const AllocationSite& site) {
   SiteSensitivity result{.sensitivity = entry.at("sensitivity").get<double>(), .losses = {}};
   for (int width : site.widths) {
     const std::string key = std::to_string(width);
@@ -36,7 +38,7 @@ std::string to_json(const Sensitivities& sensitivities, const std::string& metho
 Sensitivities parse_sensitivities(const std::string& text, const std::string& source,
                                   const std::string& method, const AllocationSites& sites) {
   try {
-    const auto root = ordered_json::parse(text);
+    const nlohmann::json root = parse_json(text);
     if (root.value("format", "") != kFormat)
       throw Error("it is no file that --save-sensitivities wrote");
     if (root.at("method") != method)
@@ -51,7 +53,7 @@ Sensitivities parse_sensitivities(const std::string& text, const std::string& so
     }
     return result;
   } catch (const nlohmann::json::exception& error) {
-    throw Error("reading the sensitivities '", source, "': ", error.what());
+    throw Error("reading the sensitivities '", source, "': ", message_of(error));
   } catch (const Error& error) {
     throw Error("reading the sensitivities '", source, "': ", error.what());
   }

@@ -9,6 +9,7 @@
 #include "halftone/export/prepare.h"
 #include "halftone/graph/cost.h"
 #include "halftone/graph/links.h"
+#include "halftone/graph/passes/separate_skips.h"
 #include "halftone/graph/subgraph.h"
 
 namespace halftone {
@@ -86,8 +87,11 @@ void require_within_budget(const Model& written, const Budget& budget, const std
   for (const auto& [name, weight] : parts.sites.weights)
     if (is_counted(name))
       weights.emplace_back(weight.params.mean_bits(), static_cast<double>(weight.codes.size()));
+  std::set<std::string> skips;  // what no layer reads, made of sites that are counted
+  for (const Node& node : parts.model.graph.nodes)
+    if (is_skip_copy(node)) skips.insert(node.inputs[0]);
   for (const auto& [name, params] : parts.sites.activations)
-    if (is_counted(name))
+    if (is_counted(name) && !skips.contains(name))
       activations.emplace_back(params.bits,
                                static_cast<double>(sample_elements(parts.model.graph, name)));
   if (budget.average_weight_bits)

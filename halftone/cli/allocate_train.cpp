@@ -8,6 +8,7 @@
 #include "halftone/base/units.h"
 #include "halftone/cli/culprits_train.h"
 #include "halftone/cli/inputs.h"
+#include "halftone/cli/outputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/report/tradeoff.h"
@@ -234,12 +235,14 @@ void run_allocate(Options options, const DataOptions& data_options, Session& ses
   if (!options.allocate.solver.empty()) Registry<Solver>::get(options.allocate.solver);
   settle(options);
   options.allocate.skip_broken = data_options.skips_broken();
+  for (const std::string& output : {options.output, options.picture, options.save_sensitivities})
+    require_writable(output, {options.model, options.sensitivities});
   const Model model = read_model(options.model);
   const AllocationTask task = allocation_task(model, options.allocate.target,
                                               options.allocate.choices, session.run().threads);
   require_feasible(task.sites, options.allocate.budget);  // before minutes of measuring
   const bool measures = method.needs_data && !options.allocate.sensitivities;
-  const auto data = measures ? data_options.open(model, session.run().seed) : nullptr;
+  const auto data = measures ? data_options.open(model, session.run()) : nullptr;
   const Sensitivities sensitivities =
       sensitivities_of(task, data.get(), options.allocate, session.run());
   if (!options.save_sensitivities.empty())

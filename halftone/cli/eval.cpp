@@ -2,9 +2,11 @@
 
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
+#include "halftone/cli/outputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/export/prepare.h"
+#include "halftone/graph/executor.h"
 #include "halftone/onnx/reader.h"
 
 namespace halftone::cli {
@@ -16,8 +18,9 @@ struct Options {
 
 void run_eval(const Options& options, const DataOptions& data_options, Session& session) {
   session.begin(options.model);
+  require_writable(options.outputs, {options.model, options.against});
   const Model model = read_model(options.model);
-  const auto data = data_options.open(model, session.run().seed);
+  const auto data = data_options.open(model, session.run());
   std::optional<Model> original;
   if (!options.against.empty()) original = read_model(options.against);
 
@@ -66,8 +69,7 @@ std::function<void()> eval(CLI::App& app) {
                  "Write the first output of every sample, in order, as .npy")
       ->type_name("FILE");
   app.add_option("--engine", options->engine,
-                 "What runs the model: native (integers, as `run` does), reference, or by default "
-                 "the fastest simulation")
+                 listed<Executor>("What runs the model, by default the fastest simulation:"))
       ->type_name("NAME");
   auto session = std::make_shared<Session>(app);
   set_example(app, "halftone eval resnet20.onnx --data cifar10/test --preprocess cifar10");

@@ -6,13 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "halftone/export/dequantize.h"
 #include "halftone/export/placement.h"
 #include "halftone/export/profile.h"
 
 namespace halftone::cli {
 
-// What `profile` leaves in float of a model that is quantized already. Throws as prepare().
-std::vector<FloatOperator> float_operators_of(const Model& quantized, const Profile& profile);
+// What `profile` computes in float of a model that is quantized already: what it has no integer form
+// of, and what the file left without quantizers.
+std::vector<FloatOperator> float_operators_of(const Dequantized& parts, const Profile& profile);
 
 void fill_float_operators(const std::vector<FloatOperator>& operators,
                           nlohmann::ordered_json& facts);

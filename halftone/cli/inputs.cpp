@@ -1,9 +1,10 @@
 #include "halftone/cli/inputs.h"
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
-#include "halftone/base/atomic_file.h"
+#include "halftone/base/run.h"
 
 namespace halftone::cli {
 namespace {
@@ -12,6 +13,14 @@ std::string at_least_one(const std::string& text) {
   const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
   const bool is_zero = text.find_first_not_of('0') == std::string::npos;
   return is_number && !is_zero ? "" : "'" + text + "' samples; give a whole number, at least 1";
+}
+
+// Numbers of the first output for a sample, where the model tells them.
+std::optional<int64_t> output_count(const Graph& graph) {
+  if (graph.outputs.empty() || !graph.outputs[0].type.shape) return std::nullopt;
+  const SymbolicShape& shape = *graph.outputs[0].type.shape;
+  if (shape.size() != 2 || !shape[1].known()) return std::nullopt;
+  return shape[1].value;
 }
 
 }  // namespace
@@ -56,17 +65,31 @@ DatasetOptions DataOptions::how_to_feed(const Model& model) const {
   return options;
 }
 
-std::shared_ptr<const Dataset> DataOptions::open(const Model& model, uint64_t seed) const {
+std::shared_ptr<const Dataset> DataOptions::open(const Model& model, const Run& run) const {
   if (data_.empty()) throw UsageError("--data is required: the samples to work on");
   DatasetOptions options = how_to_feed(model);
   options.limit = limit_;
-  options.seed = seed;
-  return open_dataset(data_, options);
+  options.seed = run.seed;
+  return open_with(options, data_, model, run);
 }
 
-std::shared_ptr<const Dataset> DataOptions::open_all(const std::string& path,
-                                                     const Model& model) const {
-  return open_dataset(path, how_to_feed(model));
+std::shared_ptr<const Dataset> DataOptions::open_all(const std::string& path, const Model& model,
+                                                     const Run& run) const {
+  return open_with(how_to_feed(model), path, model, run);
+}
+
+std::shared_ptr<const Dataset> DataOptions::open_with(const DatasetOptions& options,
+                                                      const std::string& path, const Model& model,
+                                                      const Run& run) const {
+  auto data = open_dataset(path, options);
+  const std::optional<int64_t> outputs = output_count(model.graph);
+  const bool is_by_order = !options.classes && std::filesystem::is_directory(path);
+  if (is_by_order && data->is_labelled() && outputs &&
+      *outputs != static_cast<int64_t>(data->class_count()))
+    run.warning(text("'", path, "' has ", data->class_count(), " class folders, the network ",
+                     *outputs, " outputs: folders are numbered by their order, so labels behind ",
+                     "a missing one are wrong; name the classes by --classes FILE"));
+  return data;
 }
 
 std::string read_text(const std::string& path) {
@@ -75,12 +98,6 @@ std::string read_text(const std::string& path) {
   std::ostringstream content;
   content << file.rdbuf();
   return content.str();
-}
-
-void write_text(const std::string& path, const std::string& content) {
-  AtomicFile file(path);
-  file.write(content);
-  file.commit();
 }
 
 void add_model_option(CLI::App& app, std::string& model) {

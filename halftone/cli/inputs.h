@@ -22,14 +22,18 @@ class DataOptions {
 
   // The preprocessing: --preprocess, else what the model carries, else none.
   std::optional<Preprocess> preprocess(const Model& model) const;
-  // Opens --data. Throws Error naming the path, UsageError where it was not given.
-  std::shared_ptr<const Dataset> open(const Model& model, uint64_t seed) const;
+  // Opens --data. Throws Error naming the path, UsageError where it was not given. Warns where class
+  // folders are numbered by their order and are not as many as the network has outputs.
+  std::shared_ptr<const Dataset> open(const Model& model, const Run& run) const;
   // Opens all of another folder, file or archive, to be fed likewise.
-  std::shared_ptr<const Dataset> open_all(const std::string& path, const Model& model) const;
+  std::shared_ptr<const Dataset> open_all(const std::string& path, const Model& model,
+                                          const Run& run) const;
   bool skips_broken() const { return skip_broken_; }
 
  private:
   DatasetOptions how_to_feed(const Model& model) const;
+  std::shared_ptr<const Dataset> open_with(const DatasetOptions& options, const std::string& path,
+                                           const Model& model, const Run& run) const;
   std::string data_, classes_, preprocess_;
   std::optional<size_t> limit_;
   bool skip_broken_ = false;
@@ -37,9 +41,6 @@ class DataOptions {
 
 // All of a file. Throws Error naming it where it cannot be opened.
 std::string read_text(const std::string& path);
-
-// A whole file or the old one. Throws Error naming it where it cannot be written.
-void write_text(const std::string& path, const std::string& content);
 
 // `title` and a line for every registered entry: what an option's help lists.
 template <typename Entry>

@@ -95,19 +95,16 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   const auto& profile = Registry<Profile>::get(options.target);
   const Placement placement = place(parts.model.graph, profile, parts.float_sites());
   const bool is_whole = quantization == Quantization::kFully;
-  const auto is_new = [&](const Site& site) {
-    return !parts.sites.activations.contains(site.name) &&
-           !parts.sites.weights.contains(site.name) && !parts.sites.biases.contains(site.name);
-  };
+  const auto is_new = [&](const Site& site) { return !parts.sites.contains(site.name); };
   if (!is_whole) {
     std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name
               << "\n";
     for (const Site& site : placement.sites)
       if (is_new(site)) add(site.name, to_string(site.kind), 32);
   }
-  fill_float_operators(placement.float_operators, facts);
-  print_float_operators(placement.float_operators,
-                        is_whole ? "stays in float" : "would stay in float");
+  const auto floats = is_whole ? float_operators_of(parts, profile) : placement.float_operators;
+  fill_float_operators(floats, facts);
+  print_float_operators(floats, is_whole ? "stays in float" : "would stay in float");
 }
 
 // What the native runtime makes of the file: the kernel of every layer and why, and what computes

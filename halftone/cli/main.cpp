@@ -1,10 +1,12 @@
 #include <malloc.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 
+#include "halftone/base/nearest.h"
 #include "halftone/base/run.h"
 #include "halftone/base/utf8.h"
 #include "halftone/cli/verb.h"
@@ -38,6 +40,25 @@ std::string called_verb(int argc, char** argv) {
   return "";
 }
 
+// What a mistyped verb or option most likely meant; "" where that is not the fault.
+std::string hint(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2) return "; halftone --help lists the verbs";
+  std::vector<std::string> verbs;
+  for (const auto& [name, verb] : Registry<Verb>::all()) verbs.push_back(name);
+  const std::string called = called_verb(argc, argv);
+  if (called.empty() && argv[1][0] != '-') return did_you_mean(argv[1], verbs);
+  std::vector<std::string> options;
+  for (const CLI::App* level : {&app, called.empty() ? &app : app.get_subcommand(called)})
+    for (const CLI::Option* option : level->get_options())
+      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+  for (int i = 1; i < argc; ++i) {
+    const std::string given = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    if (given.starts_with("--") && std::ranges::find(options, given) == options.end())
+      return did_you_mean(given, options);
+  }
+  return "";
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Turns a trained ONNX network into a smaller, faster one that keeps its accuracy.",
                "halftone"};
@@ -59,7 +80,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::cerr << "halftone: " << error.what() << '\n';
+    std::cerr << "halftone: " << error.what() << hint(app, argc, argv) << '\n';
     return kBadUsage;
   }
   chosen();

@@ -1,11 +1,12 @@
-#include <filesystem>
 #include <iostream>
 
 #include "halftone/base/units.h"
 #include "halftone/cli/float_operators.h"
 #include "halftone/cli/inputs.h"
+#include "halftone/cli/outputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/export/compact.h"
+#include "halftone/export/prepare.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
 
@@ -20,15 +21,13 @@ using Conversion = Model (*)(const Model&);
 
 void convert(const Options& options, Conversion conversion, Session& session) {
   session.begin(options.model);
-  std::error_code none;
-  if (std::filesystem::equivalent(options.model, options.output, none))
-    throw UsageError("-o '", options.output,
-                     "' is the model itself: give another name, so that nothing is lost");
+  require_writable(options.output, {options.model});
   const Model model = read_model(options.model);
-  const uint64_t before = std::filesystem::file_size(options.model);
+  const uint64_t before = file_bytes(options.model);
   const Model converted = conversion(model);
   // Both forms run as the onnxruntime profile has it. Before writing: what is refused leaves no file.
-  const auto floats = float_operators_of(converted, Registry<Profile>::get("onnxruntime"));
+  const auto floats =
+      float_operators_of(dequantize(prepare(converted)), Registry<Profile>::get("onnxruntime"));
   const uint64_t after = write_model(converted, options.output);
   session.facts()["bytes_before"] = before;
   session.facts()["bytes_after"] = after;

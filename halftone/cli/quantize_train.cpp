@@ -5,8 +5,10 @@
 #include "halftone/cli/culprits_train.h"
 #include "halftone/cli/float_operators.h"
 #include "halftone/cli/inputs.h"
+#include "halftone/cli/outputs.h"
 #include "halftone/cli/results_train.h"
 #include "halftone/cli/verb.h"
+#include "halftone/export/prepare.h"
 #include "halftone/export/reexport.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/onnx/writer.h"
@@ -27,10 +29,10 @@ struct Options {
 void run_reexport(const Options& options, Session& session) {
   session.begin(options.model);
   const auto& profile = Registry<Profile>::get(options.quantize.target);
-  require_writable(options.output, options.model);
+  require_writable(options.output, {options.model});
   Model model = reexport(read_model(options.model), profile);
   model.set_metadata("halftone.version", HALFTONE_VERSION);
-  const auto floats = float_operators_of(model, profile);
+  const auto floats = float_operators_of(dequantize(prepare(model)), profile);
   const uint64_t before = file_bytes(options.model);
   const uint64_t after = write_model(model, options.output);
   session.facts()["bytes_before"] = before;
@@ -72,15 +74,17 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
         "--save-encodings out");
   options.quantize.weight_scheme =
       options.weight_scheme == "affine" ? Scheme::kAffine : Scheme::kSymmetric;
-  require_writable(options.output, options.model);
+  require_writable(options.output, {options.model});
+  require_writable(options.save_encodings, {options.model, options.encodings});
   const Model model = read_model(options.model);
   read_plan(options.plan, options.quantize);
   if (!options.encodings.empty())
     options.quantize.encodings = parse_encodings(read_text(options.encodings), options.encodings);
-  const auto data = data_options.open(model, session.run().seed);
+  const auto data = data_options.open(model, session.run());
   options.quantize.skip_broken = data_options.skips_broken();
-  const auto validation =
-      options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
+  const auto validation = options.validation.empty()
+                              ? nullptr
+                              : data_options.open_all(options.validation, model, session.run());
   options.quantize.validation = validation.get();
   QuantizeResult result = quantize(model, *data, options.quantize, session.run());
   auto& facts = session.facts();
@@ -95,7 +99,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
   fill_facts(result.report, facts);
   std::cout << options.output << " (" << result.report.method << ", " << options.quantize.target
             << ", calibrated on " << result.report.calibration_samples << " samples)\n";
-  print_report(result.report, sizes, session.seconds());
+  print_report(result.report, Registry<Profile>::get(options.quantize.target), sizes,
+               session.seconds());
   session.finish();
 }
 

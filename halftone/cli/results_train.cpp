@@ -1,7 +1,6 @@
 #include "halftone/cli/results_train.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <iostream>
 
 #include "halftone/allocate/written_budget.h"
@@ -9,6 +8,7 @@
 #include "halftone/cli/culprits_train.h"
 #include "halftone/cli/float_operators.h"
 #include "halftone/cli/inputs.h"
+#include "halftone/cli/outputs.h"
 #include "halftone/cli/session.h"
 #include "halftone/onnx/writer.h"
 
@@ -45,6 +45,10 @@ void add_site_options(CLI::App& app, QuantizeOptions& options, std::string& plan
       ->type_name("SITE=BITS");
   app.add_flag("--full-range", options.full_range,
                "8-bit weights within [-127, 127] instead of [-64, 64]");
+  app.add_flag(
+      "--shared-skips", options.shares_skips,
+      "Below 8 bits, let a residual Add read what the layer beside it reads; by default it "
+      "reads the same value in 8 bits (site NAME_skip)");
   app.add_flag("--float-weights", options.float_weights,
                "Keep the weights of operators that stay in float as float32");
 }
@@ -54,16 +58,6 @@ void read_plan(const std::string& path, QuantizeOptions& options) {
   options.plan_text = read_text(path);
   options.plan_source = path;
   options.plan = parse_plan(options.plan_text, path);
-}
-
-void require_writable(const std::string& output, const std::string& model) {
-  std::error_code none;
-  if (std::filesystem::equivalent(output, model, none))
-    throw UsageError("-o '", output,
-                     "' is the model itself: give another name, so that nothing is lost");
-  const auto folder = std::filesystem::absolute(output).parent_path();
-  if (!std::filesystem::is_directory(folder))
-    throw Error("cannot write '", output, "': the folder '", folder.string(), "' does not exist");
 }
 
 FileSizes write_result(Model& model, const QuantizeOptions& options,
@@ -80,8 +74,6 @@ FileSizes write_result(Model& model, const QuantizeOptions& options,
   facts["bytes_after"] = sizes.after;
   return sizes;
 }
-
-uint64_t file_bytes(const std::string& path) { return std::filesystem::file_size(path); }
 
 void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
   if (report.top1_before) facts["top1_before"] = *report.top1_before;
@@ -119,7 +111,8 @@ void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts) {
   fill_float_operators(report.float_operators, facts);
 }
 
-void print_report(const QuantizeReport& report, const FileSizes& sizes, double seconds) {
+void print_report(const QuantizeReport& report, const Profile& target, const FileSizes& sizes,
+                  double seconds) {
   Table table({"", "before", "after", ""});
   table.add(
       {"size", format_bytes(sizes.before), format_bytes(sizes.after),
@@ -128,7 +121,9 @@ void print_report(const QuantizeReport& report, const FileSizes& sizes, double s
     table.add({"top-1 %", fixed(*report.top1_before, 2), fixed(*report.top1_after, 2),
                text("on ", report.compared_samples,
                     report.is_validated ? " validation samples" : " samples of --data",
-                    "; the drop is uncertain by ", fixed(report.drop_error, 2))});
+                    report.drop_error > 0
+                        ? text("; the drop is uncertain by ", fixed(report.drop_error, 2))
+                        : ", each as right or wrong as before")});
   table.add({"SQNR dB", "", fixed(report.sqnr_db, 1),
              text("of the output, on ", report.compared_samples, " samples")});
   std::cout << table.text();
@@ -145,6 +140,13 @@ void print_report(const QuantizeReport& report, const FileSizes& sizes, double s
   print_units(report);
   if (!report.culprits.empty()) print_culprits(report.culprits);
   print_float_operators(report.float_operators, "stays in float");
+  const bool has_narrow_weights = std::ranges::any_of(report.sites, [](const SiteReport& site) {
+    return site.kind == SiteKind::kWeight && site.bits < 8;
+  });
+  const bool is_weight_only = worst.empty();
+  if (has_narrow_weights && !is_weight_only && !target.is_packed)
+    std::cout << "weights of fewer than 8 bits lie in int8, as " << target.name
+              << " computes; --target compact or `halftone pack` stores them in their bits\n";
   std::cout << "took " << format_seconds(seconds) << "\n";
 }
 

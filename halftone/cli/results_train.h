@@ -16,12 +16,6 @@ void add_site_options(CLI::App& app, QuantizeOptions& options, std::string& plan
 // Reads the plan, where there is one.
 void read_plan(const std::string& path, QuantizeOptions& options);
 
-// A folder that cannot take the result is told before the work, not after it. The model itself is
-// never overwritten.
-void require_writable(const std::string& output, const std::string& model);
-
-uint64_t file_bytes(const std::string& path);
-
 void fill_facts(const QuantizeReport& report, nlohmann::ordered_json& facts);
 
 struct FileSizes {
@@ -33,6 +27,7 @@ FileSizes write_result(Model& model, const QuantizeOptions& options,
                        const std::optional<Preprocess>& preprocess, const std::string& source,
                        const std::string& output, nlohmann::ordered_json& facts);
 
-void print_report(const QuantizeReport& report, const FileSizes& sizes, double seconds);
+void print_report(const QuantizeReport& report, const Profile& target, const FileSizes& sizes,
+                  double seconds);
 
 }  // namespace halftone::cli

@@ -5,6 +5,7 @@
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/native.h"
+#include "halftone/cli/outputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/data/npy.h"
 #include "halftone/onnx/reader.h"
@@ -69,6 +70,9 @@ Tensor sample_of(const Feed& feed, size_t input, uint64_t index, const runtime::
 
 void run_native(const Options& options, Session& session) {
   session.begin(options.model);
+  std::vector<std::string> sources = options.inputs;
+  sources.push_back(options.model);
+  for (const std::string& output : options.outputs) require_writable(output, sources);
   const Model model = read_model(options.model);
   const Feed feed = open_feed(model, options.inputs);
   runtime::Session native(load_native(model, feed.shapes, session.run()),

@@ -21,7 +21,7 @@ void show(const Model& model, QuantizeOptions options, const DataOptions& data_o
     throw Error(
         "--sensitivity: the model is quantized already, and what its weights were is gone; give "
         "the float model");
-  const auto data = data_options.open(model, session.run().seed);
+  const auto data = data_options.open(model, session.run());
   options.skip_broken = data_options.skips_broken();
   const QuantizeReport report = quantize(model, *data, options, session.run()).report;
   session.facts()["sqnr_db"] = report.sqnr_db;

@@ -7,9 +7,9 @@
 #include <iostream>
 #include <thread>
 
-#include "halftone/base/atomic_file.h"
 #include "halftone/base/error.h"
 #include "halftone/base/units.h"
+#include "halftone/cli/outputs.h"
 
 namespace halftone::cli {
 namespace {
@@ -105,6 +105,7 @@ double Session::seconds() const {
 void Session::begin(const std::string& model) {
   start_ = std::chrono::steady_clock::now();
   if (run_.resume && run_.checkpoint.empty()) throw UsageError("--resume needs --checkpoint DIR");
+  require_writable(json_path_, {model});
   if (!memory_.empty()) run_.memory_bytes = parse_size_bytes(memory_);
   if (!time_budget_.empty())
     run_.deadline =
@@ -120,10 +121,7 @@ void Session::begin(const std::string& model) {
 
 void Session::finish() {
   facts_["seconds"] = seconds();
-  if (json_path_.empty()) return;
-  AtomicFile file(json_path_);
-  file.write(facts_.dump(1) + "\n");
-  file.commit();
+  if (!json_path_.empty()) write_text(json_path_, facts_.dump(1) + "\n");
 }
 
 std::string simd_level() {

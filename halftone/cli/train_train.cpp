@@ -1,12 +1,14 @@
 #include "halftone/qat/train.h"
 
 #include <iostream>
+#include <set>
 #include <sstream>
 
 #include "halftone/allocate/qbitopt.h"
 #include "halftone/allocate/written_budget.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
+#include "halftone/cli/outputs.h"
 #include "halftone/cli/results_train.h"
 #include "halftone/cli/verb.h"
 #include "halftone/onnx/reader.h"
@@ -71,8 +73,10 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
     throw UsageError(
         "--dampen and --freeze-oscillating follow codes of one width, which --allocate changes: "
         "leave one out");
-  AllocationChoices choices{.widths = how.widths, .activations = q.activations, .fixes = q.fixes};
-  if (budget.average_activation_bits) choices.activation_widths = how.widths;
+  const std::set<int> sorted(how.widths.begin(), how.widths.end());
+  const std::vector<int> widths(sorted.begin(), sorted.end());
+  AllocationChoices choices{.widths = widths, .activations = q.activations, .fixes = q.fixes};
+  if (budget.average_activation_bits) choices.activation_widths = widths;
   // Nothing limits weights: they keep the bits that are asked for.
   if (!budget.average_weight_bits && !budget.weight_bytes) choices.widths = {q.weights};
   const AllocationTask task = allocation_task(model, q.target, choices);
@@ -82,7 +86,7 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
       text("qbitopt ", budget.average_weight_bits.value_or(0), " ",
            budget.average_activation_bits.value_or(0), " ", budget.weight_bytes.value_or(0), " ",
            how.qbitopt.interval, " ", how.qbitopt.warm_up, " ", how.qbitopt.frozen, " widths");
-  for (int width : how.widths) options.hooks_described += text(" ", width);
+  for (int width : widths) options.hooks_described += text(" ", width);
   return budget;
 }
 
@@ -115,16 +119,18 @@ void run_train(Options options, const DataOptions& data_options, Session& sessio
   session.begin(options.model);
   TrainOptions& train_options = options.train;
   QuantizeOptions& quantize = train_options.network.quantize;
-  require_writable(options.output, options.model);
+  require_writable(options.output, {options.model});
+  require_writable(train_options.metrics, {options.model});
   train_options.lowering = parse_bits(options.lowering);
   if (!options.start.empty()) train_options.network.start = parse_start(options.start);
   if (!options.augment.empty()) train_options.augmentation = parse_augmentation(options.augment);
   const Model model = read_model(options.model);
   read_plan(options.plan, quantize);
-  const auto data = data_options.open(model, session.run().seed);
+  const auto data = data_options.open(model, session.run());
   quantize.skip_broken = data_options.skips_broken();
-  const auto validation =
-      options.validation.empty() ? nullptr : data_options.open_all(options.validation, model);
+  const auto validation = options.validation.empty()
+                              ? nullptr
+                              : data_options.open_all(options.validation, model, session.run());
   train_options.validation = validation.get();
   const Budget budget =
       allocate_while_training(options.allocating, model, train_options, session.run());
@@ -138,7 +144,7 @@ void run_train(Options options, const DataOptions& data_options, Session& sessio
   std::cout << options.output << " (" << result.quantizer << ", guide " << result.guide << ", "
             << quantize.target << ", trained on " << data->size() << " samples)\n";
   print_training(result);
-  print_report(result.report, sizes, session.seconds());
+  print_report(result.report, Registry<Profile>::get(quantize.target), sizes, session.seconds());
   session.finish();
 }
 

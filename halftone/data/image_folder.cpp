@@ -130,8 +130,11 @@ std::shared_ptr<const Dataset> open_image_folder(const fs::path& folder,
     std::vector<std::string> images = list(folder / name).images;
     if (images.empty())
       throw Error("the class folder '", (folder / name).string(),
-                  "' holds no .jpg, .jpeg or .png file; ",
-                  "remove it, or point --data at the folder that holds the class folders");
+                  "' holds no .jpg, .jpeg or .png file; put images there",
+                  classes ? " or remove it"
+                          : ", or name the classes by --classes: then folders may be missing "
+                            "without shifting the labels of the others",
+                  "; --data is the folder that holds the class folders");
     files.add(folder / name, std::move(images), label);
   }
   if (files.names.empty())

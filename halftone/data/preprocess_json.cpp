@@ -3,11 +3,11 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
 #include "halftone/base/error.h"
+#include "halftone/base/json_text.h"
 #include "halftone/data/file_bytes.h"
 #include "halftone/data/preprocess.h"
 
@@ -109,11 +109,9 @@ std::string list(const std::vector<double>& values) {
 Preprocess parse_preprocess(std::string_view text, const std::string& origin) {
   Json json;
   try {
-    json = Json::parse(text);
-  } catch (const Json::exception& error) {
-    std::string what =
-        error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-    throw Error(origin, ": not JSON: ", what.substr(what.find(']') + 2));
+    json = parse_json(text);
+  } catch (const Error& error) {
+    throw Error(origin, ": ", error.what());
   }
   if (!json.is_object()) throw Error(origin, ": a JSON object is expected, with the keys ", kKeys);
   const Reader reader(text, origin);

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "halftone/base/json_text.h"
+
 namespace halftone {
 namespace {
 
@@ -165,8 +167,10 @@ QuantTensor weight_of(const std::string& name, const Encoding& encoding, const T
 
 Encodings parse_encodings(const std::string& text, const std::string& source) {
   try {
-    return read_all(json::parse(text));
-  } catch (const std::exception& error) {
+    return read_all(parse_json(text));
+  } catch (const json::exception& error) {
+    throw Error("reading encodings from '", source, "': ", message_of(error));
+  } catch (const Error& error) {
     throw Error("reading encodings from '", source, "': ", error.what());
   }
 }

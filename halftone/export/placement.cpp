@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "halftone/graph/links.h"
+#include "halftone/graph/passes/separate_skips.h"
 
 namespace halftone {
 namespace {
@@ -203,7 +204,9 @@ class Placer {
   }
 
   bool has_integer_reader(const std::string& value) const {
-    return std::ranges::any_of(links_.consumers(value), [&](int i) { return integer(i); });
+    return std::ranges::any_of(links_.consumers(value), [&](int i) {
+      return integer(i) || (is_skip_copy(node(i)) && has_integer_reader(node(i).outputs[0]));
+    });
   }
 
   // An operator whose codes nobody reads as codes only loses by rounding.
@@ -319,6 +322,7 @@ class Placer {
   }
 
   std::string reason_of(int i) const {
+    if (is_skip_copy(node(i))) return "it rounds once more, to the bits of the layer behind it";
     const std::string& known = reasons_[static_cast<size_t>(i)];
     if (!known.empty()) return known;
     return text(profile_.name, " has no integer form of ", node(i).op_type);

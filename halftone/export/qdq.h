@@ -20,6 +20,10 @@ struct QuantizedSites {
   std::map<std::string, QuantTensor> biases = {};
   // Biases that learning moved, by name; write_qdq() does not read them.
   std::map<std::string, std::vector<float>> moved_biases = {};
+
+  bool contains(const std::string& site) const {
+    return weights.contains(site) || activations.contains(site) || biases.contains(site);
+  }
 };
 
 struct QdqOptions {

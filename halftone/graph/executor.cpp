@@ -21,7 +21,7 @@ std::unique_ptr<Runner> make(const Graph& graph, const Run&) {
   return std::make_unique<ReferenceRunner>(graph);
 }
 
-HALFTONE_REGISTER(Executor, "reference", 0, make);
+HALFTONE_REGISTER(Executor, "reference", "plain loops, for comparison", 0, make);
 
 }  // namespace
 

@@ -24,8 +24,9 @@ class Runner {
 };
 
 struct Executor {
-  static constexpr const char* kKind = "executor";
+  static constexpr const char* kKind = "engine";
   std::string name;
+  std::string summary;
   int speed;  // the fastest one of a build is its best
   // Throws Error naming the node whose operator is not supported.
   // What it computes in another way than its name says is told through `run`.

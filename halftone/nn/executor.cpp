@@ -38,9 +38,10 @@ class NetworkRunner : public Runner {
   Network network_;
 };
 
-HALFTONE_REGISTER(Executor, "libtorch", 1, [](const Graph& graph, const Run&) {
-  return std::unique_ptr<Runner>(std::make_unique<NetworkRunner>(graph));
-});
+HALFTONE_REGISTER(Executor, "libtorch", "the fastest simulation in float", 1,
+                  [](const Graph& graph, const Run&) {
+                    return std::unique_ptr<Runner>(std::make_unique<NetworkRunner>(graph));
+                  });
 
 }  // namespace
 }  // namespace halftone

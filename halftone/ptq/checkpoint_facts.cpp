@@ -54,6 +54,7 @@ std::map<std::string, std::string> checkpoint_facts(const Model& model, const Da
                                         : "of the method")},
           {"bits", text("weights ", options.weights, ", activations ", options.activations,
                         options.full_range ? ", full range" : "",
+                        options.shares_skips ? ", shared skips" : "",
                         options.group ? text(", groups of ", options.group) : "",
                         options.weight_scheme == Scheme::kAffine ? ", affine weights" : "")},
           {"plan", options.plan ? fingerprint(options.plan_text) : "none"},

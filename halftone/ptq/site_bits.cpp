@@ -22,12 +22,20 @@ QuantSpec parse_fix_value(const std::string& fix, const std::string& value) {
   return spec;
 }
 
-void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) {
+struct Fix {
+  std::string pattern;
+  QuantSpec spec;
+};
+
+Fix parse_fix(const std::string& fix) {
   const size_t split = fix.rfind('=');
   if (split == std::string::npos)
     throw UsageError("--fix ", fix, ": write it as SITE=BITS or SITE=float");
-  const std::string pattern = fix.substr(0, split);
-  const QuantSpec spec = parse_fix_value(fix, fix.substr(split + 1));
+  return {fix.substr(0, split), parse_fix_value(fix, fix.substr(split + 1))};
+}
+
+void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) {
+  const auto [pattern, spec] = parse_fix(fix);
   bool is_used = false;
   for (auto& [site, present] : specs)
     if (matches(pattern, site)) {
@@ -64,7 +72,7 @@ void require_expressible(const std::string& site, SiteKind kind, const QuantSpec
                      "': an activation has one width; channel_bits are for weights");
   if (!is_weight && spec.group.value_or(0))
     throw UsageError("site '", site, "': groups are for weights, and this is an activation");
-  if (!is_weight && spec.per_channel)
+  if (!is_weight && spec.per_channel.value_or(false))
     throw UsageError("site '", site, "': an activation has one scale; per_channel is for weights");
   if (is_weight && spec.range_min)
     throw UsageError("site '", site,
@@ -214,6 +222,16 @@ bool matches(std::string_view pattern, std::string_view name) {
   }
   return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) &&
          matches(pattern.substr(1), name.substr(1));
+}
+
+std::optional<int> told_bits(const std::string& site, const QuantizeOptions& options) {
+  std::optional<int> bits;
+  if (options.plan)
+    if (const auto planned = options.plan->sites.find(site); planned != options.plan->sites.end())
+      bits = planned->second.bits;
+  for (const std::string& fix : options.fixes)
+    if (const auto [pattern, spec] = parse_fix(fix); matches(pattern, site)) bits = spec.bits;
+  return bits;
 }
 
 QuantSpec default_spec(const Site& site, const QuantizeOptions& options) {

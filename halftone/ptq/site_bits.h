@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -20,6 +21,10 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
 
 // What the options ask of a site before plans, fixes and what keeps 8 bits.
 QuantSpec default_spec(const Site& site, const QuantizeOptions& options);
+
+// The bits that the plan or --fix give a site; nullopt where neither speaks of it. Throws UsageError
+// for a fix that cannot be read.
+std::optional<int> told_bits(const std::string& site, const QuantizeOptions& options);
 
 // Throws Error naming the site where groups or zero points are asked of a weight that `placement`
 // has in an integer operator, or groups that no target takes. specs: of every weight site.

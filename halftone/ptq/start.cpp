@@ -2,6 +2,7 @@
 
 #include "halftone/export/prepare.h"
 #include "halftone/export/weight_only.h"
+#include "halftone/graph/passes/separate_skips.h"
 #include "halftone/ptq/site_bits.h"
 #include "halftone/ptq/site_params.h"
 
@@ -22,15 +23,24 @@ void keep_activations(const QuantizedSites& present, const Placement& placement,
 
 }  // namespace
 
+void separate_narrow_skips(Graph& graph, const QuantizedSites& present,
+                           const QuantizeOptions& options) {
+  if (options.shares_skips) return;
+  separate_skips(graph, [&](const std::string& value) {
+    const int bits = told_bits(value, options).value_or(options.activations);
+    return !present.contains(value) && bits < told_bits(skip_name(value), options).value_or(8);
+  });
+}
+
 Dequantized start_of(const Model& source, const QuantizeOptions& options) {
   const Model model = prepare(source);
-  if (options.requantize) return dequantize(float_model(model));
-  Dequantized parts = dequantize(model);
+  Dequantized parts = dequantize(options.requantize ? float_model(model) : model);
   if (parts.quantization() == Quantization::kFully)
     throw Error(
         "the model is quantized already; give --requantize to start from its dequantized values, "
         "or --keep-quantization "
         "to write the same numbers for another target");
+  separate_narrow_skips(parts.model.graph, parts.sites, options);
   return parts;
 }
 

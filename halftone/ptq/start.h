@@ -18,8 +18,14 @@
 
 namespace halftone {
 
-// The float network, and what the model has of quantization that is to stay. Throws Error where the
-// model is quantized throughout and options.requantize does not ask for another start.
+// Gives residual Adds values of their own where the layer beside them reads fewer than 8 bits,
+// unless options.shares_skips. present: what the model has of quantization.
+void separate_narrow_skips(Graph& graph, const QuantizedSites& present,
+                           const QuantizeOptions& options);
+
+// The float network, its narrow skips separated, and what the model has of quantization that is to
+// stay. Throws Error where the model is quantized throughout and options.requantize does not ask for
+// another start.
 Dequantized start_of(const Model& source, const QuantizeOptions& options);
 
 // The placement under the plan: sites kept in float take their operators with them, until nothing

@@ -86,22 +86,22 @@ std::string described(const TrainPlan& plan) {
   std::string lowering, fixes;
   for (int bits : o.lowering) lowering += text(bits, " ");
   for (const std::string& fix : q.fixes) fixes += fix + " ";
-  return text(plan.quantizer.name, " ", o.network.folds_batch_norm, " ",
-              o.network.calibration_samples, " ", o.network.counts_batch, o.network.clips_gradient,
-              o.network.trains_elements, o.network.is_symmetric, o.network.per_tensor,
-              o.network.rescales_depthwise, " start ",
-              o.network.start ? static_cast<int>(*o.network.start) : -1, " bits ", q.weights, " ",
-              q.activations, " ", q.full_range, " ", q.target, " fixes ", fixes, " plan ",
-              fingerprint(q.plan_text), " epochs ", o.epochs, " batch ", o.batch, " ", o.optimizer,
-              " ", *o.learning_rate, " ", o.momentum, " ", *o.weight_decay, " ", plan.schedule.name,
-              " ", o.warmup, " ", o.clip_gradients, " ", o.ema, " labels ", o.label_weight, " ",
-              o.label_smoothing, " guide ", plan.guide.name, " ", g.distillation_weight, " ",
-              g.temperature, " ", g.feature_weight, " ", g.blocks, " ", g.mix, " ", g.mixed_weight,
-              " ", g.mixed_label_weight, " ", g.mixed_teacher_weight, " ", g.mix_samples, " ",
-              g.mix_every, " ", g.fades, " augment ", a.crops, a.flips, a.crops_resized, " ",
-              a.padding, " ", a.mixup, " lowering ", lowering, " norm ", o.frozen_batch_norm, " ",
-              o.reestimation_batches, " oscillation ", o.oscillation.dampening, " ",
-              o.oscillation.freezing, " ", o.oscillation.momentum, " ", o.hooks_described);
+  return text(
+      plan.quantizer.name, " ", o.network.folds_batch_norm, " ", o.network.calibration_samples, " ",
+      o.network.counts_batch, o.network.clips_gradient, o.network.trains_elements,
+      o.network.is_symmetric, o.network.per_tensor, o.network.rescales_depthwise, " start ",
+      o.network.start ? static_cast<int>(*o.network.start) : -1, " bits ", q.weights, " ",
+      q.activations, " ", q.full_range, q.shares_skips, " ", q.target, " fixes ", fixes, " plan ",
+      fingerprint(q.plan_text), " epochs ", o.epochs, " batch ", o.batch, " ", o.optimizer, " ",
+      *o.learning_rate, " ", o.momentum, " ", *o.weight_decay, " ", plan.schedule.name, " ",
+      o.warmup, " ", o.clip_gradients, " ", o.ema, " labels ", o.label_weight, " ",
+      o.label_smoothing, " guide ", plan.guide.name, " ", g.distillation_weight, " ", g.temperature,
+      " ", g.feature_weight, " ", g.blocks, " ", g.mix, " ", g.mixed_weight, " ",
+      g.mixed_label_weight, " ", g.mixed_teacher_weight, " ", g.mix_samples, " ", g.mix_every, " ",
+      g.fades, " augment ", a.crops, a.flips, a.crops_resized, " ", a.padding, " ", a.mixup,
+      " lowering ", lowering, " norm ", o.frozen_batch_norm, " ", o.reestimation_batches,
+      " oscillation ", o.oscillation.dampening, " ", o.oscillation.freezing, " ",
+      o.oscillation.momentum, " ", o.hooks_described);
 }
 
 }  // namespace halftone

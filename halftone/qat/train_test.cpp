@@ -3,12 +3,14 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 
 #include "halftone/onnx/writer.h"
+#include "halftone/qat/metrics_file.h"
 #include "halftone/qat/schedule.h"
 #include "tests/killer.h"
 #include "tests/message_of.h"
@@ -232,6 +234,53 @@ TEST(Schedule, BeginsAndEndsWhereItShould) {
   EXPECT_NEAR(at("saw-tooth", 399, 800), std::exp(-0.0399) * std::cos(M_PI * 399 / 1600), 1e-9);
   EXPECT_NEAR(at("saw-tooth", 400, 800), std::exp(-0.04), 1e-9);
   EXPECT_NEAR(rate_factor(Registry<Schedule>::get("constant"), {0, 100}, 0.1), 1.0 / 11, 1e-9);
+}
+
+TEST(Schedule, CyclesBeginEveryFourHundredStepsBehindTheWarmUp) {
+  const auto& saw_tooth = Registry<Schedule>::get("saw-tooth");
+  std::vector<uint64_t> begins;
+  for (uint64_t step = 0; step < 2000; ++step)
+    if (begins_cycle(saw_tooth, {step, 2000}, 0.1)) begins.push_back(step);
+  EXPECT_EQ(begins, (std::vector<uint64_t>{600, 1000, 1400, 1800})) << "200 steps of warm-up";
+  for (uint64_t step = 0; step < 300; ++step) {
+    EXPECT_FALSE(begins_cycle(saw_tooth, {step, 300}, 0)) << "shorter than a cycle";
+    EXPECT_FALSE(begins_cycle(Registry<Schedule>::get("cosine"), {step, 300}, 0));
+  }
+}
+
+std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(MetricsFile, GoesOnBehindWhatTheCheckpointKept) {
+  const TemporaryFolder folder;
+  const std::string path = (folder.path() / "m.csv").string();
+  std::string kept;
+  {
+    MetricsFile metrics(path);
+    metrics.add({.epoch = 1, .step = 10});
+    kept = metrics.content();
+    metrics.add({.epoch = 1, .step = 20});  // behind the checkpoint: a resume does it again
+  }
+  MetricsFile again(path);
+  again.restore(kept);
+  EXPECT_EQ(content_of(path), kept);
+  again.add({.epoch = 1, .step = 20, .loss = 0.5});
+  const std::string whole = content_of(path);
+  EXPECT_EQ(whole, again.content());
+  EXPECT_EQ(std::ranges::count(whole, '\n'), 3) << "a heading and two steps:\n" << whole;
+  EXPECT_TRUE(whole.starts_with(kept));
+}
+
+TEST(MetricsFile, DoesNotMixItsTwoForms) {
+  const TemporaryFolder folder;
+  MetricsFile lines((folder.path() / "m.jsonl").string());
+  lines.add({.epoch = 1});
+  MetricsFile columns((folder.path() / "m.csv").string());
+  const std::string message = message_of([&] { columns.restore(lines.content()); });
+  EXPECT_NE(message.find("JSON lines"), std::string::npos) << message;
+  EXPECT_NE(message.find("without .csv"), std::string::npos) << message;
 }
 
 TEST(Augmentation, FollowsFromSeedEpochAndSampleAlone) {

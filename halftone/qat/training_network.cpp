@@ -139,6 +139,7 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
   float_graph_ = folded_.graph;
   if (!options.folds_batch_norm && !options.quantize.requantize) {
     Graph kept = prepare_keeping_batch_norm(source).graph;
+    separate_narrow_skips(kept, {}, options.quantize);
     keeps_batch_norm_ = has_sites(kept, placement_);
     if (keeps_batch_norm_) float_graph_ = std::move(kept);
   }

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "halftone/base/error.h"
+#include "halftone/base/json_text.h"
+#include "halftone/base/nearest.h"
 
 namespace halftone {
 namespace {
@@ -148,27 +150,13 @@ nlohmann::ordered_json budget_json(const Budget& budget) {
   return entry;
 }
 
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 QuantPlan parse_plan(const std::string& text, const std::string& source) {
   json root;
   try {
-    root = json::parse(text);
-  } catch (const json::parse_error& error) {
+    root = parse_json(text);
+  } catch (const Error& error) {
     throw Error("reading the plan '", source, "': ", error.what());
   }
   if (!root.is_object() || !root.contains("sites") || !root["sites"].is_object())
@@ -205,11 +193,9 @@ void require_known_sites(const QuantPlan& plan, const std::set<std::string>& kno
                          const std::string& text, const std::string& source) {
   for (const auto& [site, spec] : plan.sites) {
     if (known.contains(site)) continue;
-    const auto nearest = std::ranges::min_element(
-        known, {}, [&](const auto& name) { return edit_distance(name, site); });
     throw Error("the plan '", source, "', line ", line_of(text, site),
                 ": the network has no site '", site, "'",
-                nearest == known.end() ? "" : "; did you mean '" + *nearest + "'?",
+                did_you_mean(site, {known.begin(), known.end()}),
                 " (halftone inspect lists the sites)");
   }
 }

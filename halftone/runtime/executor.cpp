@@ -81,7 +81,7 @@ std::unique_ptr<Runner> make(const Graph& graph, const Run& run) {
 }
 
 // Never the best by itself: it is compared with the simulation, which must not be its own judge.
-HALFTONE_REGISTER(Executor, "native", -1, make);
+HALFTONE_REGISTER(Executor, "native", "integers, as the verb run", -1, make);
 
 }  // namespace
 }  // namespace halftone::runtime

@@ -208,10 +208,17 @@ Program load_program(const Model& model, const LoadOptions& options) {
 }
 
 void name_float_layers(const Program& program, const Run& run) {
-  for (const auto& layer : program.layers)
-    if (layer->is_float)
-      run.warning(text(layer->op, " '", layer->name,
-                       "' computes in float by plain loops: ", layer->reason));
+  const Layer* first = nullptr;
+  size_t count = 0;
+  for (const auto& layer : program.layers) {
+    if (!layer->is_float) continue;
+    if (!first) first = layer.get();
+    ++count;
+  }
+  if (first)
+    run.warning(text(count, " of ", program.layers.size(),
+                     " layers compute in float by plain loops, as ", first->op, " '", first->name,
+                     "': ", first->reason, "; inspect --target native lists them"));
 }
 
 bool has_open_batch(const Graph& graph) {

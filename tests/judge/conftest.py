@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 import numpy as np
+import onnx
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -51,6 +52,15 @@ def quantize(digits, out, *options):
 def top1(path, images, labels):
     """Percent, by onnxruntime's exact mode."""
     return 100 * (session(path).run(None, {"image": images})[0].argmax(1) == labels).mean()
+
+
+def optimized_operators(path, folder):
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
+    ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return [node.op_type for node in onnx.load(folder / "optimized.onnx").graph.node]
 
 
 @pytest.fixture(scope="session")

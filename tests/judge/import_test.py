@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import onnxruntime.quantization as ortq
 import pytest
-from conftest import facts, halftone, session
+from conftest import facts, halftone, optimized_operators, session
 from onnx import TensorProto, helper, numpy_helper
 
 F = TensorProto.FLOAT
@@ -332,6 +332,50 @@ def test_our_own_files_come_back_the_same(network, tmp_path, weights, activation
     widths = {s["kind"]: {t["bits"] for t in facts(tmp_path, "inspect", p)["sites"] if t["kind"] == s["kind"]}
               for p in (out, again) for s in json.loads((tmp_path / "facts.json").read_text())["sites"]}
     assert widths == {"weight": {weights}, "activation": {activations}}
+
+
+def test_a_residual_add_reads_eight_bits_beside_a_narrow_layer(network, tmp_path):
+    out, shared, packed, again = (tmp_path / f"{name}.onnx" for name in ("out", "shared", "packed", "again"))
+
+    def bits_of_sites(path, *options):
+        report = facts(tmp_path, "quantize", network[0], "-o", path, "--data", network[1], "--weights", 4, "--activations", 4,
+                       "--method", "mse", *options)
+        return {site["site"]: site["bits"] for site in report["sites"]}, [op["op"] for op in report["float_operators"]]
+
+    bits, floats = bits_of_sites(out)
+    assert bits["r1"] == 4 and bits["r1_skip"] == 8 and floats == ["Clip"]
+    bits, floats = bits_of_sites(shared, "--shared-skips")
+    assert bits["r1"] == 4 and "r1_skip" not in bits and floats == []
+
+    told = facts(tmp_path, "inspect", out)
+    assert {site["site"]: site["bits"] for site in told["sites"]}["r1_skip"] == 8
+    assert [op["op"] for op in told["float_operators"]] == ["Clip"]
+    operators = optimized_operators(out, tmp_path)
+    assert operators.count("QLinearConv") == 3 and operators.count("QLinearAdd") == 1 and not {"Conv", "Add"} & set(operators)
+    halftone("pack", out, "-o", packed)
+    assert np.array_equal(outputs(out, network[2]), outputs(packed, network[2]))
+    halftone("quantize", out, "-o", again, "--keep-quantization")
+    ours = evaluated(out, network[1], tmp_path)
+    assert np.array_equal(ours, evaluated(again, network[1], tmp_path))
+    assert np.abs(ours - outputs(out, network[2])).max() < 1e-3 * np.ptp(ours)
+    halftone("eval", out, "--data", network[1], "--engine", "native", "--outputs", tmp_path / "native.npy")
+    assert np.abs(ours - np.load(tmp_path / "native.npy")).max() < 1e-3 * np.ptp(ours)
+    assert "table" in {layer["kernel"] for layer in facts(tmp_path, "inspect", out, "--target", "native")["native_layers"]}
+
+    # The Add sees the float sum more truly.
+    wanted = outputs(network[0], network[2])
+    assert np.square(outputs(out, network[2]) - wanted).mean() < np.square(outputs(shared, network[2]) - wanted).mean()
+
+
+def test_float_parts_of_a_file_are_told(network, tmp_path):
+    partly, again = tmp_path / "partly.onnx", tmp_path / "again.onnx"
+    report = facts(tmp_path, "quantize", network[0], "-o", partly, "--data", network[1], "--fix", "w2=float")
+    assert "Conv" in {op["op"] for op in report["float_operators"]}
+    told = facts(tmp_path, "quantize", partly, "-o", again, "--keep-quantization")
+    assert [(op["op"], op["node"]) for op in told["float_operators"]] == [(op["op"], op["node"]) for op in report["float_operators"]]
+    weights = facts(tmp_path, "quantize", network[0], "-o", partly, "--data", network[1], "--activations", 32)
+    told = facts(tmp_path, "quantize", partly, "-o", again, "--keep-quantization")
+    assert {op["node"] for op in told["float_operators"]} == {op["node"] for op in weights["float_operators"]}
 
 
 def aimet(network, version):

@@ -76,7 +76,17 @@ def test_an_unreadable_folder_is_named(digits, tmp_path):
 def test_an_empty_class_folder_is_named(digits, tmp_path):
     shutil.copytree(digits[1] / "train", tmp_path / "data")
     (tmp_path / "data" / "eleven").mkdir()
-    expect_error(quantize(digits, tmp_path / "new.onnx", data=tmp_path / "data"), "data/eleven", "remove it")
+    expect_error(quantize(digits, tmp_path / "new.onnx", data=tmp_path / "data"), "data/eleven", "--classes")
+
+
+def test_missing_class_folders_are_told(digits, tmp_path):
+    shutil.copytree(digits[1] / "test", tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "0")
+    result = halftone("eval", digits[0], "--data", tmp_path / "data", "--preprocess", digits[2])
+    assert "9 class folders" in result.stderr and "10 outputs" in result.stderr and "--classes" in result.stderr
+    (tmp_path / "classes.tsv").write_text("".join(f"{i}\t{i}\t{i}\n" for i in range(10)))
+    named = halftone("eval", digits[0], "--data", tmp_path / "data", "--preprocess", digits[2], "--classes", tmp_path / "classes.tsv")
+    assert "warning" not in named.stderr
 
 
 def test_a_weight_that_is_not_finite_is_named(digits, tmp_path):

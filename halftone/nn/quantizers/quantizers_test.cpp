@@ -130,16 +130,26 @@ at::Tensor composed(const at::Tensor& x, const at::Tensor& s, const at::Tensor& 
   return (steps + (steps.round() - steps).detach()) * s;
 }
 
-TEST(FakeQuantize, GradientsEqualTheComposedGraphForEveryWidthAndAxis) {
+struct Codes {
+  CodeRange range;
+  int32_t zero_point;
+};
+
+TEST(FakeQuantize, GradientsEqualTheComposedGraphForEveryWidthAxisAndSign) {
   for (int bits = 1; bits <= 8; ++bits)
-    for (int axis : {-1, 0, 1}) {
-      SCOPED_TRACE(text(bits, " bits, axis ", axis));
-      const CodeRange range = full_range(bits, false);
+    for (const auto& [axis, codes] :
+         std::vector<std::pair<int, Codes>>{{-1, {full_range(bits, false), (1 << bits) / 3}},
+                                            {0, {full_range(bits, false), (1 << bits) / 3}},
+                                            {1, {full_range(bits, false), (1 << bits) / 3}},
+                                            {-1, {full_range(bits, true), 0}},
+                                            {0, {full_range(bits, true), 0}},
+                                            {1, {full_range(bits, true), 0}}}) {
+      const auto [range, z] = codes;
+      SCOPED_TRACE(text(bits, " bits, axis ", axis, ", codes from ", range.qmin));
       const at::Tensor base = random_tensor({6, 5, 3, 3}, 40 + static_cast<uint64_t>(bits));
       const at::Tensor weights = random_tensor({6, 5, 3, 3}, 60);
       const int64_t scales = axis < 0 ? 1 : base.size(axis);
       const at::Tensor first = random_tensor({scales}, 50).abs() * 0.2 + 0.05;
-      const int32_t z = (1 << bits) / 3;
       const at::Tensor x1 = base.clone().requires_grad_(), s1 = first.clone().requires_grad_();
       const at::Tensor x2 = base.clone().requires_grad_(), s2 = first.clone().requires_grad_();
       const at::Tensor y1 =
@@ -221,6 +231,47 @@ TEST(DoReFa, GoldensOfTheMethod) {
   EXPECT_TRUE(at::allclose(levels(3),
                            values_of({-1, -3 * seventh, -seventh, seventh, seventh, 5 * seventh}),
                            1e-5, 1e-6));
+}
+
+// Scales and levels follow from the weights' values: the gradient passes as if nothing were rounded.
+TEST(SignQuantizers, GradientsPassStraightThroughForTensorsAndChannels) {
+  for (const auto& [name, bits] : {std::pair{"binary", 1}, {"dorefa", 1}, {"ternary", 2}})
+    for (int axis : {-1, 0}) {
+      SCOPED_TRACE(text(name, ", axis ", axis));
+      const at::Tensor w = random_tensor({6, 4, 3, 3}, 120).requires_grad_();
+      const at::Tensor weights = random_tensor({6, 4, 3, 3}, 121);
+      const auto q = Registry<QuantizerKind>::get(name).weight(weight_start(w, bits, axis), w);
+      (q->forward(w, true) * weights).sum().backward();
+      EXPECT_TRUE(at::equal(w.grad(), weights));
+    }
+}
+
+TEST(SignQuantizers, ForwardIsTheFormulaOfThePapers) {
+  const at::Tensor w = values_of({-1.5f, -.5f, .1f, .9f});
+  const auto sign = Registry<QuantizerKind>::get("binary").weight(weight_start(w, 1, -1), w);
+  EXPECT_TRUE(at::allclose(sign->forward(w, true), values_of({-.75f, -.75f, .75f, .75f})))
+      << "sign times the mean magnitude";
+  const auto ternary = Registry<QuantizerKind>::get("ternary").weight(weight_start(w, 2, -1), w);
+  EXPECT_TRUE(at::allclose(ternary->forward(w, true), values_of({-1.2f, 0, 0, 1.2f})))
+      << "the threshold is 0.7 * 0.75; 1.5 and 0.9 stay";
+}
+
+// The rounded levels move as factor * tanh(w) / max|tanh(w)|, whose maximum and factor are constants:
+// finite differences of that.
+TEST(DoReFa, GradientIsThatOfTheSquashedWeight) {
+  for (int bits = 2; bits <= 7; ++bits) {
+    SCOPED_TRACE(bits);
+    const at::Tensor w = values_of({-1.5f, -.5f, -.1f, 0, .2f, 1}).requires_grad_();
+    const auto q = Registry<QuantizerKind>::get("dorefa").weight(weight_start(w, bits, -1), w);
+    q->forward(w, true).sum().backward();
+    const double factor = q->state().at("factor").item<double>() / std::tanh(1.5);
+    const double h = 1e-4;
+    for (int64_t i = 0; i < w.numel(); ++i) {
+      const double x = w[i].item<double>();
+      const double slope = factor * (std::tanh(x + h) - std::tanh(x - h)) / (2 * h);
+      EXPECT_NEAR(w.grad()[i].item<double>(), slope, 1e-4);
+    }
+  }
 }
 
 TEST(Fat, StartsAsPlainMinMaxAndKeepsZeroExact) {

@@ -1,0 +1,85 @@
+#include "halftone/graph/passes/separate_skips.h"
+
+#include <gtest/gtest.h>
+
+#include "halftone/base/rng.h"
+#include "halftone/graph/infer_shapes.h"
+#include "halftone/graph/interpreter.h"
+
+namespace halftone {
+namespace {
+
+Value value(const std::string& name) {
+  return {name, {DType::kFloat, SymbolicShape{Dim::of(1), Dim::of(2), Dim::of(3), Dim::of(3)}}, {}};
+}
+
+// image -> Relu -> a; a -> Conv -> c; a + c -> b; b -> Conv -> d; b + d -> e; e -> Sigmoid -> y.
+Graph residual_network() {
+  Graph g;
+  g.inputs = {value("image")};
+  g.outputs = {value("y")};
+  for (const std::string weight : {"w1", "w2"}) {
+    Rng rng(weight.back());
+    std::vector<float> values(4);
+    for (float& x : values) x = static_cast<float>(rng.uniform() - 0.5);
+    g.initializers[weight] = Tensor::of<float>({2, 2, 1, 1}, values);
+  }
+  g.nodes = {{.name = "start", .op_type = "Relu", .inputs = {"image"}, .outputs = {"a"}},
+             {.name = "conv1", .op_type = "Conv", .inputs = {"a", "w1"}, .outputs = {"c"}},
+             {.name = "add1", .op_type = "Add", .inputs = {"a", "c"}, .outputs = {"b"}},
+             {.name = "conv2", .op_type = "Conv", .inputs = {"b", "w2"}, .outputs = {"d"}},
+             {.name = "add2", .op_type = "Add", .inputs = {"b", "d"}, .outputs = {"e"}},
+             {.name = "end", .op_type = "Sigmoid", .inputs = {"e"}, .outputs = {"y"}}};
+  infer_shapes(g);
+  return g;
+}
+
+std::vector<std::string> inputs_of(const Graph& graph, const std::string& node) {
+  for (const Node& each : graph.nodes)
+    if (each.name == node) return each.inputs;
+  return {};
+}
+
+TEST(SeparateSkips, LayersKeepTheNameAndAddsReadTheSkip) {
+  Graph graph = residual_network();
+  separate_skips(graph, [](const std::string&) { return true; });
+  EXPECT_EQ(graph.nodes.size(), 8u);
+  EXPECT_EQ(inputs_of(graph, "conv1")[0], "a");
+  EXPECT_EQ(inputs_of(graph, "add1")[0], "a_skip");
+  EXPECT_EQ(inputs_of(graph, "conv2")[0], "b");
+  EXPECT_EQ(inputs_of(graph, "add2")[0], "b_skip");
+  EXPECT_EQ(inputs_of(graph, "end")[0], "e") << "no layer reads it";
+  EXPECT_EQ(graph.type("a_skip").shape, graph.type("a").shape);
+  int copies = 0;
+  for (const Node& node : graph.nodes) copies += is_skip_copy(node);
+  EXPECT_EQ(copies, 2);
+}
+
+TEST(SeparateSkips, TheFunctionStaysTheSameAndASecondTimeChangesNothing) {
+  const Graph before = residual_network();
+  Graph after = before;
+  separate_skips(after, [](const std::string&) { return true; });
+  std::vector<float> pixels(18);
+  Rng rng(3);
+  for (float& x : pixels) x = static_cast<float>(4 * rng.uniform() - 2);
+  const std::map<std::string, Tensor> image{{"image", Tensor::of<float>({1, 2, 3, 3}, pixels)}};
+  EXPECT_EQ(interpret(before, image)[0].to_vector<float>(),
+            interpret(after, image)[0].to_vector<float>());
+  Graph again = after;
+  separate_skips(again, [](const std::string&) { return true; });
+  EXPECT_EQ(again.nodes.size(), after.nodes.size());
+}
+
+TEST(SeparateSkips, LeavesOutputsInputsAndWhatIsNotChosen) {
+  Graph graph = residual_network();
+  graph.outputs.push_back(value("b"));
+  separate_skips(graph, [](const std::string& name) { return name != "a"; });
+  EXPECT_EQ(graph.nodes.size(), 6u);
+  graph.nodes.erase(graph.nodes.begin());
+  graph.inputs[0].name = "a";
+  separate_skips(graph, [](const std::string&) { return true; });
+  EXPECT_EQ(graph.nodes.size(), 5u);
+}
+
+}  // namespace
+}  // namespace halftone
