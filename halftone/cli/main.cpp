@@ -42,13 +42,16 @@ std::string called_verb(int argc, char** argv) {
 
 // What a mistyped verb or option most likely meant; "" where that is not the fault.
 std::string hint(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2) return "; halftone --help lists the verbs";
   std::vector<std::string> verbs;
   for (const auto& [name, verb] : Registry<Verb>::all()) verbs.push_back(name);
   const std::string called = called_verb(argc, argv);
-  if (called.empty() && argv[1][0] != '-') return did_you_mean(argv[1], verbs);
+  if (called.empty())
+    return argc < 2 || argv[1][0] == '-'
+               ? "; halftone --help lists the verbs"
+               : text("; there is no verb '", argv[1], "'", did_you_mean(argv[1], verbs));
   std::vector<std::string> options;
-  for (const CLI::App* level : {&app, called.empty() ? &app : app.get_subcommand(called)})
+  for (const CLI::App* level :
+       std::initializer_list<const CLI::App*>{&app, app.get_subcommand(called)})
     for (const CLI::Option* option : level->get_options())
       for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
   for (int i = 1; i < argc; ++i) {

@@ -168,8 +168,18 @@ class Placer {
         may_quantize_.insert(group_output(i));
       } else {
         keep_in_float(i, reason);
+        if (is_float_by_choice(i)) keep_float_.insert(group_output(i));
       }
     }
+  }
+
+  // A weight or bias that is kept in float between an input and an output with Q and DQ: onnxruntime
+  // would quantize it itself, for the whole tensor, and run integers. Then the output has no Q.
+  bool is_float_by_choice(int i) const {
+    const Node& n = node(i);
+    const auto is_kept = [&](const std::string& name) { return keep_float_.contains(name); };
+    return profile_.quantizes_outputs && !is_kept(n.inputs[0]) &&
+           (is_kept(n.input(1)) || is_kept(n.input(2)));
   }
 
   // Operators between weighted ones follow where what they read is quantized.
@@ -354,7 +364,7 @@ class Placer {
 
   const Graph& graph_;
   const Profile& profile_;
-  const std::set<std::string>& keep_float_;
+  std::set<std::string> keep_float_;
   const Links links_;
   std::vector<bool> is_integer_;
   std::vector<int> absorbed_by_;
