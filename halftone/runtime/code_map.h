@@ -24,6 +24,8 @@ class CodeMap {
   }
 
   uint8_t operator[](uint8_t code) const { return table_[code]; }
+  // to[i] of from[i]; `to` may be `from`.
+  void apply(const uint8_t* from, uint8_t* to, int64_t count) const;
   // Whether codes 0..qmax stay as they are.
   bool is_identity(int32_t qmax) const {
     for (int32_t q = 0; q <= qmax; ++q)
@@ -32,7 +34,7 @@ class CodeMap {
   }
 
  private:
-  std::array<uint8_t, 256> table_{};
+  alignas(16) std::array<uint8_t, 256> table_{};
 };
 
 }  // namespace halftone::runtime

@@ -74,7 +74,7 @@ class MoveLayer : public Layer {
         if (part.is_copied)
           std::memcpy(to + s.to, from + s.from, static_cast<size_t>(s.count));
         else
-          for (int32_t k = 0; k < s.count; ++k) to[s.to + k] = part.map[from[s.from + k]];
+          part.map.apply(from + s.from, to + s.to, s.count);
       }
     }
     for (const Stretch& s : parts_.back().stretches)

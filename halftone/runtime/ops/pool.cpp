@@ -54,7 +54,7 @@ class MaxPoolLayer : public PoolLayer {
       each_tap(n, oy, ox, [&](int64_t pixel) {
         for (int64_t c = 0; c < output_.channels; ++c) out[c] = std::max(out[c], from[pixel + c]);
       });
-      for (int64_t c = 0; c < output_.channels && !is_copied_; ++c) out[c] = map_[out[c]];
+      if (!is_copied_) map_.apply(out, out, output_.channels);
     });
   }
 

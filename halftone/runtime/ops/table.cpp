@@ -23,8 +23,7 @@ class TableLayer : public Layer {
     uint8_t* to = context.at<uint8_t>(outputs[0]);
     each_pixel_row(std::array{&input_, &output_}, context.pool,
                    [&](const auto& at, int64_t pixels) {
-                     for (int64_t i = 0; i < pixels * input_.pitch; ++i)
-                       to[at[1] + i] = map_[from[at[0] + i]];
+                     map_.apply(from + at[0], to + at[1], pixels * input_.pitch);
                    });
   }
 
