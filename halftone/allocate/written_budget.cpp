@@ -87,9 +87,9 @@ void require_within_budget(const Model& written, const Budget& budget, const std
   for (const auto& [name, weight] : parts.sites.weights)
     if (is_counted(name))
       weights.emplace_back(weight.params.mean_bits(), static_cast<double>(weight.codes.size()));
-  std::set<std::string> skips;  // what no layer reads, made of sites that are counted
-  for (const Node& node : parts.model.graph.nodes)
-    if (is_skip_copy(node)) skips.insert(node.inputs[0]);
+  std::set<std::string> skips;  // what Adds read of sites that are counted
+  for (const std::string& value : separated_skips(parts.model.graph))
+    skips.insert(skip_name(value));
   for (const auto& [name, params] : parts.sites.activations)
     if (is_counted(name) && !skips.contains(name))
       activations.emplace_back(params.bits,

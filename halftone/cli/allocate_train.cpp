@@ -230,17 +230,20 @@ void run_sweep(const AllocationTask& task, const Sensitivities& sensitivities, O
 }
 
 void run_allocate(Options options, const DataOptions& data_options, Session& session) {
-  session.begin(options.model);
+  Files files{.read = data_options.files(),
+              .written = {options.output, options.picture, options.save_sensitivities}};
+  files.read.push_back(options.sensitivities);
+  session.begin(options.model, files);
   const auto& method = Registry<AllocationMethod>::get(options.allocate.method);
   if (!options.allocate.solver.empty()) Registry<Solver>::get(options.allocate.solver);
   settle(options);
   options.allocate.skip_broken = data_options.skips_broken();
-  for (const std::string& output : {options.output, options.picture, options.save_sensitivities})
-    require_writable(output, {options.model, options.sensitivities});
   const Model model = read_model(options.model);
   const AllocationTask task = allocation_task(model, options.allocate.target,
                                               options.allocate.choices, session.run().threads);
-  require_feasible(task.sites, options.allocate.budget);  // before minutes of measuring
+  Budget tightest = options.allocate.budget;
+  if (!options.sweep.empty()) tightest.average_weight_bits = parse_sweep(options.sweep).first;
+  require_feasible(task.sites, tightest);  // before minutes of measuring
   const bool measures = method.needs_data && !options.allocate.sensitivities;
   const auto data = measures ? data_options.open(model, session.run()) : nullptr;
   const Sensitivities sensitivities =

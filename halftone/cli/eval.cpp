@@ -2,7 +2,6 @@
 
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
-#include "halftone/cli/outputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/data/evaluate.h"
 #include "halftone/export/prepare.h"
@@ -17,8 +16,9 @@ struct Options {
 };
 
 void run_eval(const Options& options, const DataOptions& data_options, Session& session) {
-  session.begin(options.model);
-  require_writable(options.outputs, {options.model, options.against});
+  Files files{.read = data_options.files(), .written = {options.outputs}};
+  files.read.push_back(options.against);
+  session.begin(options.model, files);
   const Model model = read_model(options.model);
   const auto data = data_options.open(model, session.run());
   std::optional<Model> original;

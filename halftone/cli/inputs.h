@@ -28,6 +28,8 @@ class DataOptions {
   // Opens all of another folder, file or archive, to be fed likewise.
   std::shared_ptr<const Dataset> open_all(const std::string& path, const Model& model,
                                           const Run& run) const;
+  // What these options read.
+  std::vector<std::string> files() const { return {data_, classes_, preprocess_}; }
   bool skips_broken() const { return skip_broken_; }
 
  private:

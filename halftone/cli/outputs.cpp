@@ -1,6 +1,7 @@
 #include "halftone/cli/outputs.h"
 
 #include <filesystem>
+#include <set>
 #include <system_error>
 
 #include "halftone/base/atomic_file.h"
@@ -8,12 +9,14 @@
 
 namespace halftone::cli {
 
-void require_writable(const std::string& output, const std::vector<std::string>& sources) {
-  namespace fs = std::filesystem;
-  if (output.empty()) return;
+namespace {
+
+namespace fs = std::filesystem;
+
+void require_writable(const std::string& output, const std::vector<std::string>& read) {
   std::error_code none;
-  for (const std::string& source : sources)
-    if (fs::equivalent(output, source, none))
+  for (const std::string& path : read)
+    if (fs::equivalent(output, path, none))
       throw UsageError("the output '", output,
                        "' is what is read: give another name, so that nothing is lost");
   if (fs::is_directory(output, none))
@@ -21,6 +24,18 @@ void require_writable(const std::string& output, const std::vector<std::string>&
   const auto folder = fs::absolute(output).parent_path();
   if (!fs::is_directory(folder, none))
     throw Error("cannot write '", output, "': the folder '", folder.string(), "' does not exist");
+}
+
+}  // namespace
+
+void require_writable(const Files& files) {
+  std::set<fs::path> written;
+  for (const std::string& output : files.written) {
+    if (output.empty()) continue;
+    require_writable(output, files.read);
+    if (!written.insert(fs::absolute(output).lexically_normal()).second)
+      throw UsageError("'", output, "' is named for two results: give each a name of its own");
+  }
 }
 
 void write_text(const std::string& path, const std::string& content) {

@@ -7,9 +7,14 @@
 
 namespace halftone::cli {
 
-// Throws UsageError where `output` is a folder or one of `sources`, which would be lost, and Error
-// where its folder does not exist. An empty output asks for nothing.
-void require_writable(const std::string& output, const std::vector<std::string>& sources = {});
+// The files of a command, by path; empty ones are options that were not given.
+struct Files {
+  std::vector<std::string> read = {}, written = {};
+};
+
+// Throws UsageError where something written is a folder, is read too, which would lose it, or is
+// written twice, and Error where its folder does not exist.
+void require_writable(const Files& files);
 
 // A whole file or the old one. Throws Error naming it where it cannot be written.
 void write_text(const std::string& path, const std::string& content);

@@ -20,8 +20,7 @@ struct Options {
 using Conversion = Model (*)(const Model&);
 
 void convert(const Options& options, Conversion conversion, Session& session) {
-  session.begin(options.model);
-  require_writable(options.output, {options.model});
+  session.begin(options.model, {.written = {options.output}});
   const Model model = read_model(options.model);
   const uint64_t before = file_bytes(options.model);
   const Model converted = conversion(model);

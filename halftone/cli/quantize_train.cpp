@@ -27,9 +27,8 @@ struct Options {
 };
 
 void run_reexport(const Options& options, Session& session) {
-  session.begin(options.model);
+  session.begin(options.model, {.written = {options.output}});
   const auto& profile = Registry<Profile>::get(options.quantize.target);
-  require_writable(options.output, {options.model});
   Model model = reexport(read_model(options.model), profile);
   model.set_metadata("halftone.version", HALFTONE_VERSION);
   const auto floats = float_operators_of(dequantize(prepare(model)), profile);
@@ -60,7 +59,10 @@ void check_method_options(const Options& options, const Run& run) {
 }
 
 void run_quantize(Options options, const DataOptions& data_options, Session& session) {
-  session.begin(options.model);
+  Files files{.read = data_options.files(), .written = {options.output, options.save_encodings}};
+  for (const std::string& path : {options.plan, options.encodings, options.validation})
+    files.read.push_back(path);
+  session.begin(options.model, files);
   Registry<PtqMethod>::get(options.quantize.method);
   Registry<Profile>::get(options.quantize.target);
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);
@@ -74,8 +76,8 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
         "--save-encodings out");
   options.quantize.weight_scheme =
       options.weight_scheme == "affine" ? Scheme::kAffine : Scheme::kSymmetric;
-  require_writable(options.output, {options.model});
-  require_writable(options.save_encodings, {options.model, options.encodings});
+  // Encodings are of the model's own tensors, one each.
+  if (!options.save_encodings.empty()) options.quantize.shares_skips = true;
   const Model model = read_model(options.model);
   read_plan(options.plan, options.quantize);
   if (!options.encodings.empty())
@@ -93,6 +95,14 @@ void run_quantize(Options options, const DataOptions& data_options, Session& ses
                    options.output, facts);
   if (!options.save_encodings.empty()) {
     const DType type = Registry<Profile>::get(options.quantize.target).activation_type;
+    const bool has_channel_bits = std::ranges::any_of(result.sites.weights, [](const auto& weight) {
+      return !weight.second.params.channels.empty();
+    });
+    if (has_channel_bits && options.encodings_version == "1.0.0")
+      session.run().warning(
+          "encodings of version 1.0.0 tell one width a tensor, and some channels have bits of "
+          "their "
+          "own: --encodings-version 0.6.1 tells them");
     write_text(options.save_encodings, to_encodings(result.sites, type, options.encodings_version));
   }
 
@@ -141,7 +151,8 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--encodings", options->encodings,
                  "AIMET encodings beside the model: their ranges and bits are taken as they are")
       ->type_name("FILE");
-  app.add_option("--save-encodings", options->save_encodings, "Write AIMET encodings of the result")
+  app.add_option("--save-encodings", options->save_encodings,
+                 "Write AIMET encodings of the result; a tensor has one: --shared-skips")
       ->type_name("FILE");
   app.add_option("--encodings-version", options->encodings_version, "Of --save-encodings")
       ->check(CLI::IsMember({"0.6.1", "1.0.0"}))

@@ -5,7 +5,6 @@
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/native.h"
-#include "halftone/cli/outputs.h"
 #include "halftone/cli/verb.h"
 #include "halftone/data/npy.h"
 #include "halftone/onnx/reader.h"
@@ -69,10 +68,7 @@ Tensor sample_of(const Feed& feed, size_t input, uint64_t index, const runtime::
 }
 
 void run_native(const Options& options, Session& session) {
-  session.begin(options.model);
-  std::vector<std::string> sources = options.inputs;
-  sources.push_back(options.model);
-  for (const std::string& output : options.outputs) require_writable(output, sources);
+  session.begin(options.model, {.read = options.inputs, .written = options.outputs});
   const Model model = read_model(options.model);
   const Feed feed = open_feed(model, options.inputs);
   runtime::Session native(load_native(model, feed.shapes, session.run()),

@@ -9,7 +9,6 @@
 
 #include "halftone/base/error.h"
 #include "halftone/base/units.h"
-#include "halftone/cli/outputs.h"
 
 namespace halftone::cli {
 namespace {
@@ -102,10 +101,12 @@ double Session::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
-void Session::begin(const std::string& model) {
+void Session::begin(const std::string& model, Files files) {
   start_ = std::chrono::steady_clock::now();
   if (run_.resume && run_.checkpoint.empty()) throw UsageError("--resume needs --checkpoint DIR");
-  require_writable(json_path_, {model});
+  files.read.push_back(model);
+  files.written.push_back(json_path_);
+  require_writable(files);
   if (!memory_.empty()) run_.memory_bytes = parse_size_bytes(memory_);
   if (!time_budget_.empty())
     run_.deadline =

@@ -15,6 +15,7 @@
 
 #include "halftone/base/run.h"
 #include "halftone/base/units.h"
+#include "halftone/cli/outputs.h"
 
 namespace halftone::cli {
 
@@ -45,8 +46,9 @@ class Session {
   const Run& run() const { return run_; }
   nlohmann::ordered_json& facts() { return facts_; }
   double seconds() const;
-  // Starts the clock and fills what all verbs tell.
-  void begin(const std::string& model);
+  // Starts the clock and fills what all verbs tell. files: read and written beside the model and
+  // --json. Throws as require_writable().
+  void begin(const std::string& model, Files files = {});
   // Writes the facts where --json asked for them.
   void finish();
 

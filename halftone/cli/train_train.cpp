@@ -8,7 +8,6 @@
 #include "halftone/allocate/written_budget.h"
 #include "halftone/base/units.h"
 #include "halftone/cli/inputs.h"
-#include "halftone/cli/outputs.h"
 #include "halftone/cli/results_train.h"
 #include "halftone/cli/verb.h"
 #include "halftone/onnx/reader.h"
@@ -116,11 +115,13 @@ void print_training(const TrainResult& result) {
 }
 
 void run_train(Options options, const DataOptions& data_options, Session& session) {
-  session.begin(options.model);
+  Files files{
+      .read = data_options.files(),
+      .written = {options.output, options.train.metrics, options.allocating.qbitopt.history}};
+  for (const std::string& path : {options.plan, options.validation}) files.read.push_back(path);
+  session.begin(options.model, files);
   TrainOptions& train_options = options.train;
   QuantizeOptions& quantize = train_options.network.quantize;
-  require_writable(options.output, {options.model});
-  require_writable(train_options.metrics, {options.model});
   train_options.lowering = parse_bits(options.lowering);
   if (!options.start.empty()) train_options.network.start = parse_start(options.start);
   if (!options.augment.empty()) train_options.augmentation = parse_augmentation(options.augment);

@@ -163,23 +163,16 @@ class Placer {
       const std::string reason = obstacle(i);
       if (reason.empty()) {
         is_integer_[static_cast<size_t>(i)] = true;
-        for (const std::string& name : data_inputs(node(i), Kind::kWeighted))
+        for (const std::string& name : data_inputs(node(i), Kind::kWeighted)) {
           if (!is_constant(name)) quantized_.insert(name);
+          const int maker = links_.producer(name);
+          if (maker >= 0 && is_skip_copy(node(maker))) quantized_.insert(node(maker).inputs[0]);
+        }
         may_quantize_.insert(group_output(i));
       } else {
         keep_in_float(i, reason);
-        if (is_float_by_choice(i)) keep_float_.insert(group_output(i));
       }
     }
-  }
-
-  // A weight or bias that is kept in float between an input and an output with Q and DQ: onnxruntime
-  // would quantize it itself, for the whole tensor, and run integers. Then the output has no Q.
-  bool is_float_by_choice(int i) const {
-    const Node& n = node(i);
-    const auto is_kept = [&](const std::string& name) { return keep_float_.contains(name); };
-    return profile_.quantizes_outputs && !is_kept(n.inputs[0]) &&
-           (is_kept(n.input(1)) || is_kept(n.input(2)));
   }
 
   // Operators between weighted ones follow where what they read is quantized.
@@ -364,7 +357,7 @@ class Placer {
 
   const Graph& graph_;
   const Profile& profile_;
-  std::set<std::string> keep_float_;
+  const std::set<std::string>& keep_float_;
   const Links links_;
   std::vector<bool> is_integer_;
   std::vector<int> absorbed_by_;

@@ -189,6 +189,8 @@ class QdqWriter {
       const std::string name = before[k];
       if (is_quantized(name) && codes_.contains(name)) {
         node.inputs[k] = add_dequantizer(name, unique(name + "_DequantizeLinear"));
+        if (k == 0 && !integer && would_be_quantized(node))
+          node.inputs[k] = add_barrier(name, node.inputs[k]);
       } else if (sites_.weights.contains(name)) {
         node.inputs[k] = add_weight(name, sites_.weights.at(name));
       } else if (profile_.has_integer_bias && sites_.biases.contains(name)) {
@@ -197,6 +199,23 @@ class QdqWriter {
         node.inputs[1] = store_float_weight(node, name);
       }
     }
+  }
+
+  // A layer whose weight is kept in float, on a DQ: onnxruntime 1.32 quantizes such a weight itself,
+  // one scale for all of it, and runs integers where a Q follows.
+  bool would_be_quantized(const Node& node) const {
+    const bool is_fused =
+        node.op_type == "Conv" || node.op_type == "Gemm" || node.op_type == "MatMul";
+    return profile_.quantizes_outputs && is_fused && node.domain.empty() &&
+           model_.graph.constant(node.input(1)) && !sites_.weights.contains(node.input(1));
+  }
+
+  // A Max of one value changes nothing, and onnxruntime fuses nothing across it.
+  std::string add_barrier(const std::string& name, const std::string& value) {
+    const std::string output = unique(name + "_float");
+    model_.graph.nodes.push_back(
+        {.name = output + "_node", .op_type = "Max", .inputs = {value}, .outputs = {output}});
+    return output;
   }
 
   std::string dequantized(const std::string& codes, const std::string& scale,

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "halftone/graph/cost.h"
+#include "halftone/graph/links.h"
+#include "halftone/graph/passes/separate_skips.h"
 
 namespace halftone {
 namespace {
@@ -22,20 +24,12 @@ QuantSpec parse_fix_value(const std::string& fix, const std::string& value) {
   return spec;
 }
 
-struct Fix {
-  std::string pattern;
-  QuantSpec spec;
-};
-
-Fix parse_fix(const std::string& fix) {
+void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) {
   const size_t split = fix.rfind('=');
   if (split == std::string::npos)
     throw UsageError("--fix ", fix, ": write it as SITE=BITS or SITE=float");
-  return {fix.substr(0, split), parse_fix_value(fix, fix.substr(split + 1))};
-}
-
-void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) {
-  const auto [pattern, spec] = parse_fix(fix);
+  const std::string pattern = fix.substr(0, split);
+  const QuantSpec spec = parse_fix_value(fix, fix.substr(split + 1));
   bool is_used = false;
   for (auto& [site, present] : specs)
     if (matches(pattern, site)) {
@@ -213,6 +207,28 @@ void require_float_readers(const Graph& graph, const Placement& placement,
   }
 }
 
+std::set<std::string> separable_skips(const Graph& graph, const Placement& placement,
+                                      const Profile& profile) {
+  std::set<std::string> found;
+  if (profile.narrow_activation != NarrowActivation::kIntegerClip) return found;
+  const Links links(graph);
+  for (const Site& site : placement.sites) {
+    if (site.kind != SiteKind::kActivation || site.shares_with != site.name || site.node < 0)
+      continue;
+    bool has_layer = false, has_add = false;
+    for (int reader : links.consumers(site.name)) {
+      const Node& node = graph.nodes[static_cast<size_t>(reader)];
+      if (!placement.is_integer[static_cast<size_t>(reader)]) continue;
+      has_layer = has_layer || is_weighted(node);
+      has_add = has_add || node.op_type == "Add";
+    }
+    const std::string skip = skip_name(site.name);
+    if (has_layer && has_add && !links.is_output(site.name) && graph.unique_name(skip) == skip)
+      found.insert(site.name);
+  }
+  return found;
+}
+
 bool matches(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
   if (pattern[0] == '*') {
@@ -222,16 +238,6 @@ bool matches(std::string_view pattern, std::string_view name) {
   }
   return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) &&
          matches(pattern.substr(1), name.substr(1));
-}
-
-std::optional<int> told_bits(const std::string& site, const QuantizeOptions& options) {
-  std::optional<int> bits;
-  if (options.plan)
-    if (const auto planned = options.plan->sites.find(site); planned != options.plan->sites.end())
-      bits = planned->second.bits;
-  for (const std::string& fix : options.fixes)
-    if (const auto [pattern, spec] = parse_fix(fix); matches(pattern, site)) bits = spec.bits;
-  return bits;
 }
 
 QuantSpec default_spec(const Site& site, const QuantizeOptions& options) {
@@ -259,12 +265,20 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
     known.insert(site.name);
   }
   if (options.activations != 32) widen_defaults(placement, graph, specs);
+  std::set<std::string> skips;
+  if (!options.shares_skips && options.activations != 32)
+    for (const std::string& value : separable_skips(graph, placement, profile))
+      skips.insert(skip_name(value));
+  for (const std::string& skip : skips) specs[skip].bits = 8;
+  known.insert(skips.begin(), skips.end());
   if (options.plan) {
     require_known_sites(*options.plan, known, options.plan_text, options.plan_source);
     require_all_weights(placement, *options.plan, options.plan_source);
     for (const auto& [site, spec] : options.plan->sites) specs[site] = merged(spec, specs.at(site));
   }
   for (const std::string& fix : options.fixes) apply_fix(fix, specs);
+  for (const std::string& skip : skips)
+    require_expressible(skip, SiteKind::kActivation, specs.at(skip), profile);
   for (const Site& site : placement.sites)
     if (site.kind != SiteKind::kBias) {
       require_expressible(site.name, site.kind, specs.at(site.name), profile);

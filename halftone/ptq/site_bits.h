@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 
@@ -13,7 +12,14 @@
 
 namespace halftone {
 
-// Spec of every weight and activation site of `placement`. Throws UsageError for bits that the
+// Values that graph/passes/separate_skips.h may take in two: activations with a scale of their own
+// that both an integer layer and an integer Add read. None for targets without an exact narrow form
+// that stays apart from the Q and DQ before it.
+std::set<std::string> separable_skips(const Graph& graph, const Placement& placement,
+                                      const Profile& profile);
+
+// Spec of every weight and activation site of `placement`, and of the skip of every separable value
+// (8 bits unless the plan or a fix says else), unless options.shares_skips. Throws UsageError for bits that the
 // target cannot express or a fix that matches nothing, Error for a plan that names no site, or bits
 // for another number of channels.
 std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement,
@@ -21,10 +27,6 @@ std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement&
 
 // What the options ask of a site before plans, fixes and what keeps 8 bits.
 QuantSpec default_spec(const Site& site, const QuantizeOptions& options);
-
-// The bits that the plan or --fix give a site; nullopt where neither speaks of it. Throws UsageError
-// for a fix that cannot be read.
-std::optional<int> told_bits(const std::string& site, const QuantizeOptions& options);
 
 // Throws Error naming the site where groups or zero points are asked of a weight that `placement`
 // has in an integer operator, or groups that no target takes. specs: of every weight site.

@@ -21,33 +21,46 @@ void keep_activations(const QuantizedSites& present, const Placement& placement,
     activations[name] = stored_in(profile, params, name);
 }
 
-}  // namespace
-
-void separate_narrow_skips(Graph& graph, const QuantizedSites& present,
-                           const QuantizeOptions& options) {
-  if (options.shares_skips) return;
-  separate_skips(graph, [&](const std::string& value) {
-    const int bits = told_bits(value, options).value_or(options.activations);
-    return !present.contains(value) && bits < told_bits(skip_name(value), options).value_or(8);
-  });
+// Of the separable values those that a layer reads in fewer bits than the Add would. The others'
+// skips leave `specs`.
+std::set<std::string> narrow_skips(const Dequantized& parts, const Profile& profile,
+                                   const Placement& placement,
+                                   std::map<std::string, QuantSpec>& specs) {
+  std::set<std::string> narrow;
+  for (const std::string& value : separable_skips(parts.model.graph, placement, profile)) {
+    const auto skip = specs.find(skip_name(value));
+    if (skip == specs.end()) continue;
+    const int bits = specs.at(value).bits;
+    if (bits < 8 && bits < skip->second.bits && !parts.sites.contains(value))
+      narrow.insert(value);
+    else
+      specs.erase(skip);
+  }
+  return narrow;
 }
+
+}  // namespace
 
 Dequantized start_of(const Model& source, const QuantizeOptions& options) {
   const Model model = prepare(source);
-  Dequantized parts = dequantize(options.requantize ? float_model(model) : model);
+  if (options.requantize) {
+    Dequantized parts = dequantize(float_model(model));
+    join_skips(parts.model.graph);
+    return parts;
+  }
+  Dequantized parts = dequantize(model);
   if (parts.quantization() == Quantization::kFully)
     throw Error(
         "the model is quantized already; give --requantize to start from its dequantized values, "
         "or --keep-quantization "
         "to write the same numbers for another target");
-  separate_narrow_skips(parts.model.graph, parts.sites, options);
   return parts;
 }
 
-Placement settled_placement(const Dequantized& parts, const Profile& profile,
+Placement settled_placement(Dequantized& parts, const Profile& profile,
                             const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs) {
-  const Graph& graph = parts.model.graph;
+  Graph& graph = parts.model.graph;
   std::set<std::string> floats;  // by their spec
   auto placed = [&] {
     std::set<std::string> keep_float = parts.float_sites();
@@ -63,6 +76,11 @@ Placement settled_placement(const Dequantized& parts, const Profile& profile,
   };
   for (const auto& [name, params] : parts.sites.activations) settle(name, params.bits);
   for (const auto& [name, weight] : parts.sites.weights) settle(name, weight.params.bits);
+  const std::set<std::string> narrow = narrow_skips(parts, profile, placement, specs);
+  if (!narrow.empty()) {
+    separate_skips(graph, narrow);
+    placement = placed();
+  }
   auto has_more_floats = [&] {
     const size_t before = floats.size();
     for (const auto& [site, spec] : specs)

@@ -18,20 +18,16 @@
 
 namespace halftone {
 
-// Gives residual Adds values of their own where the layer beside them reads fewer than 8 bits,
-// unless options.shares_skips. present: what the model has of quantization.
-void separate_narrow_skips(Graph& graph, const QuantizedSites& present,
-                           const QuantizeOptions& options);
-
-// The float network, its narrow skips separated, and what the model has of quantization that is to
-// stay. Throws Error where the model is quantized throughout and options.requantize does not ask for
-// another start.
+// The float network, and what the model has of quantization that is to stay. Throws Error where the
+// model is quantized throughout and options.requantize does not ask for another start.
 Dequantized start_of(const Model& source, const QuantizeOptions& options);
 
 // The placement under the plan: sites kept in float take their operators with them, until nothing
-// changes. Sites that the model has quantized already have the bits that they have. Fills `specs`
-// for every weight and activation site. Throws as site_specs().
-Placement settled_placement(const Dequantized& parts, const Profile& profile,
+// changes. Sites that the model has quantized already have the bits that they have. Where a layer
+// reads fewer bits than the residual Add beside it, the graph of `parts` gets a value for each
+// (graph/passes/separate_skips.h). Fills `specs` for every weight and activation site. Throws as
+// site_specs().
+Placement settled_placement(Dequantized& parts, const Profile& profile,
                             const QuantizeOptions& options,
                             std::map<std::string, QuantSpec>& specs);
 

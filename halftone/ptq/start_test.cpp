@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "halftone/base/registry.h"
 #include "halftone/graph/infer_shapes.h"
+#include "halftone/graph/passes/separate_skips.h"
 
 namespace halftone {
 namespace {
@@ -27,11 +30,28 @@ Model residual_model() {
   return model;
 }
 
-std::map<std::string, QuantSpec> specs_of(const QuantizeOptions& options) {
-  const Dequantized parts = start_of(residual_model(), options);
+struct Settled {
+  Dequantized parts;
+  Placement placement;
   std::map<std::string, QuantSpec> specs;
-  settled_placement(parts, Registry<Profile>::get("onnxruntime"), options, specs);
-  return specs;
+};
+
+Settled settle(const Model& model, const QuantizeOptions& options,
+               const char* target = "onnxruntime") {
+  Settled result{start_of(model, options), {}, {}};
+  result.placement =
+      settled_placement(result.parts, Registry<Profile>::get(target), options, result.specs);
+  return result;
+}
+
+std::map<std::string, QuantSpec> specs_of(const QuantizeOptions& options,
+                                          const char* target = "onnxruntime") {
+  return settle(residual_model(), options, target).specs;
+}
+
+QuantizeOptions planned(const std::string& sites) {
+  const std::string text = "{\"sites\": " + sites + "}";
+  return {.plan = parse_plan(text, "plan.json"), .plan_text = text, .plan_source = "plan.json"};
 }
 
 TEST(Start, ANarrowLayerLeavesTheSkipItsEightBits) {
@@ -46,11 +66,56 @@ TEST(Start, NothingIsSeparatedWhereItGainsNothing) {
   EXPECT_FALSE(specs_of({.activations = 4, .fixes = {"a=8"}}).contains("a_skip"));
   EXPECT_FALSE(specs_of({.activations = 4, .fixes = {"*=4"}}).contains("a_skip"));
   EXPECT_FALSE(specs_of({.activations = 4, .shares_skips = true}).contains("a_skip"));
+  EXPECT_FALSE(specs_of({.activations = 4}, "openvino").contains("a_skip"))
+      << "its optimizers may join neighbouring Q and DQ";
+  EXPECT_FALSE(specs_of(planned(R"({"a": 8, "a_skip": 8})")).contains("a_skip"));
+  EXPECT_FALSE(specs_of(planned(R"({"a": 4, "a_skip": 4})")).contains("a_skip"));
 }
 
 TEST(Start, ASkipTakesBitsByItsName) {
   EXPECT_EQ(specs_of({.activations = 4, .fixes = {"a_skip=6"}}).at("a_skip").bits, 6);
   EXPECT_EQ(specs_of({.activations = 8, .fixes = {"a=5"}}).at("a_skip").bits, 8);
+}
+
+TEST(Start, ASkipOfOtherLayersStaysWithThem) {
+  Model model = residual_model();
+  Graph& g = model.graph;
+  g.nodes.push_back({.op_type = "MaxPool",
+                     .inputs = {"a"},
+                     .outputs = {"m"},
+                     .attributes = {{"kernel_shape", std::vector<int64_t>{2, 2}}}});
+  g.nodes.push_back({.op_type = "Conv", .inputs = {"m", "w1"}, .outputs = {"z"}});
+  g.outputs.push_back({"z", {DType::kFloat, std::nullopt}, {}});
+  infer_shapes(g);
+  const Settled settled = settle(model, {.weights = 4, .activations = 4});
+  EXPECT_EQ(settled.specs.at("a").bits, 4);
+  EXPECT_EQ(settled.specs.at("a_skip").bits, 8);
+  EXPECT_EQ(settled.placement.find("m", SiteKind::kActivation)->shares_with, "a")
+      << "what is pooled is multiplied too";
+}
+
+TEST(Start, ASeparatedAddStaysAnInteger) {
+  // Both sides of the Add are made by operators in float: its codes are those that the layer reads.
+  Model model = residual_model();
+  Graph& g = model.graph;
+  g.nodes[1].op_type = "HardSwish";
+  g.nodes.insert(g.nodes.begin() + 3, {.op_type = "HardSwish", .inputs = {"c"}, .outputs = {"h"}});
+  g.nodes[4].inputs = {"a", "h"};
+  infer_shapes(g);
+  for (bool shares : {false, true}) {
+    const Settled settled = settle(model, {.activations = 4, .shares_skips = shares});
+    const auto& floats = settled.placement.float_operators;
+    EXPECT_EQ(std::ranges::count(floats, "Add", &FloatOperator::op), 0) << shares;
+  }
+}
+
+TEST(Start, AnotherStartJoinsWhatWasSeparated) {
+  Settled first = settle(residual_model(), {.weights = 4, .activations = 4});
+  EXPECT_EQ(separated_skips(first.parts.model.graph), std::set<std::string>{"a"});
+  const Settled again =
+      settle(first.parts.model, {.weights = 8, .activations = 8, .requantize = true});
+  EXPECT_TRUE(separated_skips(again.parts.model.graph).empty());
+  EXPECT_FALSE(again.specs.contains("a_skip"));
 }
 
 }  // namespace

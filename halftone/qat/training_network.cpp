@@ -8,6 +8,7 @@
 #include "halftone/graph/cost.h"
 #include "halftone/graph/infer_shapes.h"
 #include "halftone/graph/passes/passes.h"
+#include "halftone/graph/passes/separate_skips.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/ptq/precondition.h"
 #include "halftone/ptq/site_params.h"
@@ -18,22 +19,18 @@
 namespace halftone {
 namespace {
 
-// Whether every site of the folded network is a value or weight of this one too.
-bool has_sites(const Graph& graph, const Placement& placement) {
-  std::set<std::string> values;
-  for (const Value& input : graph.inputs) values.insert(input.name);
-  for (const Node& node : graph.nodes) values.insert(node.outputs.begin(), node.outputs.end());
-  return std::ranges::all_of(placement.sites, [&](const Site& site) {
-    if (site.kind == SiteKind::kBias) return true;
-    return site.kind == SiteKind::kWeight ? graph.constant(site.name) != nullptr
-                                          : values.contains(site.name);
-  });
-}
-
 Model folded(Model model) {
   fold_batch_norm(model.graph);
   infer_shapes(model.graph);
   return model;
+}
+
+// Whether folding gives the very nodes that the placement speaks of.
+bool folds_to(Graph kept, const Graph& wanted) {
+  fold_batch_norm(kept);
+  return std::ranges::equal(kept.nodes, wanted.nodes, [](const Node& a, const Node& b) {
+    return a.op_type == b.op_type && a.outputs == b.outputs;
+  });
 }
 
 // The codes of a weight under the factors that folding multiplies its channels by.
@@ -128,9 +125,9 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
         rescale_depthwise(graph, clip_maxima(graph, data, some, options.quantize.skip_broken, run));
     if (layers) run.info(text("rescaled the filters of ", layers, " depthwise layers"));
   }
-  folded_ = parts.model;
   const auto& profile = Registry<Profile>::get(options.quantize.target);
   placement_ = settled_placement(parts, profile, options.quantize, specs_);
+  folded_ = parts.model;
   if (options.per_tensor)
     for (const Site& site : placement_.sites)
       if (site.kind == SiteKind::kWeight) specs_.at(site.name).per_channel = false;
@@ -139,8 +136,8 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
   float_graph_ = folded_.graph;
   if (!options.folds_batch_norm && !options.quantize.requantize) {
     Graph kept = prepare_keeping_batch_norm(source).graph;
-    separate_narrow_skips(kept, {}, options.quantize);
-    keeps_batch_norm_ = has_sites(kept, placement_);
+    separate_skips(kept, separated_skips(folded_.graph));
+    keeps_batch_norm_ = folds_to(kept, folded_.graph);
     if (keeps_batch_norm_) float_graph_ = std::move(kept);
   }
   const auto norms = following_batch_norms(float_graph_);

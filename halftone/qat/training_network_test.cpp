@@ -50,6 +50,8 @@ TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
         auto options = options_of(bits, bits, name);
         options.folds_batch_norm = folds;
         const TrainingNetwork training(training_model(), data, options, {});
+        // The residual Add reads 8 bits beside a narrow layer, with BatchNormalization kept or folded.
+        EXPECT_EQ(training.placement().find("s_skip", SiteKind::kActivation) != nullptr, bits < 8);
         const TensorMap inputs = all_images(training.network().network(), data);
         const at::NoGradGuard no_gradient;
         const at::Tensor ours = training.network().run(inputs).at("logits");
@@ -60,6 +62,45 @@ TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
         EXPECT_LT((ours - written).abs().mean().item<double>(), 0.01 * reach);
         EXPECT_GE((ours.argmax(1) == written.argmax(1)).sum().item<int64_t>(), 94);
       }
+}
+
+// Two layers, then both their normalizations: folded, other nodes lie between a value and its reader.
+TEST(TrainingNetwork, NormalizationsThatLieInterleavedKeepTheirSites) {
+  Model model = training_model();
+  Graph& g = model.graph;
+  const auto at = [&](const std::string& name) {
+    return std::ranges::find(g.nodes, name, &Node::name);
+  };
+  Node other = *at("a");
+  other.name = "u";
+  other.inputs[0] = "image";
+  other.inputs[1] = "u.weight";
+  g.initializers["u.weight"] = g.initializers.at("stem.weight");
+  other.outputs = {"u.out"};
+  g.nodes.insert(at("stem") + 1, other);
+  Node norm = *at("bn1");
+  norm.name = "bn1b";
+  norm.inputs[0] = "u.out";
+  norm.outputs[0] = "u.normal";
+  for (size_t k = 1; k < 5; ++k) {
+    const std::string own = "u." + norm.inputs[k];
+    g.initializers[own] = g.initializers.at(norm.inputs[k]);
+    norm.inputs[k] = own;
+  }
+  g.nodes.insert(at("bn1") + 1, norm);
+  g.nodes.insert(
+      at("add") + 1,
+      {.name = "add2", .op_type = "Add", .inputs = {"sum", "u.normal"}, .outputs = {"sum2"}});
+  at("r.relu")->inputs[0] = "sum2";
+  const StripedImages data;
+  const TrainingNetwork training(model, data, options_of(4, 4, "lsq"), {});
+  EXPECT_NE(training.placement().find("s_skip", SiteKind::kActivation), nullptr);
+  for (const Site& site : training.placement().sites) {
+    if (site.kind == SiteKind::kActivation) continue;
+    const Node& reader = training.folded_graph().nodes[static_cast<size_t>(site.node)];
+    EXPECT_EQ(reader.input(site.kind == SiteKind::kWeight ? 1 : 2), site.name);
+  }
+  EXPECT_LT(written_difference(training, data), 0.01);
 }
 
 TEST(TrainingNetwork, EveryTargetGetsWhatIsTrained) {

@@ -121,6 +121,8 @@ def test_sensitivities_are_measured_once_and_the_sweep_draws_them(digits, tmp_pa
     again = facts(tmp_path, "allocate", model, "-o", tmp_path / "again.json", "--method", "kl", "--average-bits", 4, "--sensitivities", kept)
     assert (tmp_path / "again.json").read_bytes() == plan.read_bytes() and again["sites"] == first["sites"]
     sweep = facts(tmp_path, "allocate", model, "--method", "kl", "--sensitivities", kept, "--sweep", "2:8:0.25", "--picture", picture)["sweep"]
+    early = halftone("allocate", model, "--method", "kl", "--data", tmp_path / "none", "--sweep", "1:8:1", check=False)
+    assert early.returncode == 1 and "an average of 1 weight bits cannot be met" in early.stderr, "before it looks at data"
     assert len(sweep) == 25 and all(point["average_weight_bits"] <= point["limit"] + 1e-9 for point in sweep)
     losses = [point["loss"] for point in sweep]
     assert losses == sorted(losses, reverse=True)

@@ -115,6 +115,8 @@ def test_errors_say_what_to_do_and_leave_nothing(digits, tmp_path):
         (["quantize", model, "-o", new, *good, "--wieghts", 4], ["--wieghts", "did you mean '--weights'"], 2),
         (["quantize", model, "-o", new, *good, "--plan", tmp_path / "broken.json"], ["broken.json", "not JSON", "line 1"], 1),
         (["run", model, "--input", tmp_path / "x.npy", "-o", tmp_path / "x.npy"], ["x.npy", "nothing is lost"], 2),
+        (["run", out, "--input", tmp_path / "x.npy", "-o", new, "--json", new], ["two results"], 2),
+        (["eval", model, "--data", tmp_path / "x.npy", "--outputs", tmp_path / "x.npy"], ["x.npy", "nothing is lost"], 2),
         (["pack", out, "-o", tmp_path / "none/packed.onnx"], ["none", "does not exist"], 1),
         (["eval", tmp_path / "none.onnx", *good], ["none.onnx"], 1),
         (["frobnicate"], [], 2),

@@ -1,68 +1,80 @@
 #include "halftone/graph/passes/separate_skips.h"
 
 #include <algorithm>
-#include <iterator>
-#include <map>
-
-#include "halftone/graph/cost.h"
-#include "halftone/graph/links.h"
+#include <utility>
 
 namespace halftone {
 namespace {
 
 bool is_add(const Node& node) { return node.op_type == "Add" && node.domain.empty(); }
 
-bool is_separable(const Graph& graph, const Links& links, const std::string& value) {
-  if (links.is_output(value)) return false;
-  bool has_layer = false, has_add = false;
-  for (int reader : links.consumers(value)) {
-    const Node& node = graph.nodes[static_cast<size_t>(reader)];
-    has_layer = has_layer || is_weighted(node);
-    has_add = has_add || is_add(node);
+// What was known of one value is known of another.
+void rename_facts(Graph& graph, const std::string& from, const std::string& to) {
+  graph.value_types[to] = graph.type(from);
+  if (auto statistics = graph.statistics.extract(from)) {
+    statistics.key() = to;
+    graph.statistics.insert(std::move(statistics));
   }
-  return has_layer && has_add;
 }
 
 }  // namespace
 
-void separate_skips(Graph& graph, const std::function<bool(const std::string&)>& is_chosen) {
-  const Links links(graph);
-  std::map<std::string, std::string> skips;  // value -> what its maker gives now
-  for (const Node& node : graph.nodes)
-    for (const std::string& output : node.outputs)
-      if (!output.empty() && is_separable(graph, links, output) && is_chosen(output))
-        skips[output] = graph.unique_name(skip_name(output));
+std::string skip_name(const std::string& value) { return value + "_skip"; }
+
+void separate_skips(Graph& graph, const std::set<std::string>& values) {
+  std::set<std::string> waiting = values;  // whose copy nobody has read yet
   std::vector<Node> nodes;
+  auto copy_before = [&](const std::string& read) {
+    if (!waiting.erase(read)) return;
+    nodes.push_back({.name = read + "_copy",
+                     .op_type = "Clip",
+                     .inputs = {skip_name(read)},
+                     .outputs = {read}});
+  };
   for (Node& node : graph.nodes) {
-    if (!is_weighted(node))
-      for (std::string& input : node.inputs)
-        if (const auto skip = skips.find(input); skip != skips.end()) input = skip->second;
-    std::vector<Node> copies;
+    for (std::string& input : node.inputs) {
+      if (!values.contains(input)) continue;
+      if (is_add(node))
+        input = skip_name(input);
+      else
+        copy_before(input);
+    }
+    for (const std::string& captured : node.captures()) copy_before(captured);
     for (std::string& output : node.outputs) {
-      const auto skip = skips.find(output);
-      if (skip == skips.end()) continue;
-      graph.value_types[skip->second] = graph.type(output);
-      if (auto statistics = graph.statistics.extract(output)) {
-        statistics.key() = skip->second;
-        graph.statistics.insert(std::move(statistics));
-      }
-      copies.push_back({.name = output + "_copy",
-                        .op_type = "Clip",
-                        .inputs = {skip->second},
-                        .outputs = {output}});
-      output = skip->second;
+      if (!values.contains(output)) continue;
+      rename_facts(graph, output, skip_name(output));
+      output = skip_name(output);
     }
     nodes.push_back(std::move(node));
-    std::ranges::move(copies, std::back_inserter(nodes));
   }
   graph.nodes = std::move(nodes);
 }
 
-std::string skip_name(const std::string& value) { return value + "_skip"; }
-
 bool is_skip_copy(const Node& node) {
   return node.op_type == "Clip" && node.domain.empty() && node.input(1).empty() &&
-         node.input(2).empty();
+         node.input(2).empty() && node.inputs[0] == skip_name(node.outputs[0]);
+}
+
+std::set<std::string> separated_skips(const Graph& graph) {
+  std::set<std::string> values;
+  for (const Node& node : graph.nodes)
+    if (is_skip_copy(node)) values.insert(node.outputs[0]);
+  return values;
+}
+
+void join_skips(Graph& graph) {
+  std::map<std::string, std::string> joined;  // skip -> value
+  for (const std::string& value : separated_skips(graph)) joined[skip_name(value)] = value;
+  std::erase_if(graph.nodes, is_skip_copy);
+  for (Node& node : graph.nodes) {
+    for (std::string& input : node.inputs)
+      if (const auto found = joined.find(input); found != joined.end()) input = found->second;
+    for (std::string& output : node.outputs)
+      if (const auto found = joined.find(output); found != joined.end()) {
+        rename_facts(graph, output, found->second);
+        output = found->second;
+      }
+  }
 }
 
 }  // namespace halftone
