@@ -13,6 +13,7 @@
 #include "halftone/export/prepare.h"
 #include "halftone/graph/blocks.h"
 #include "halftone/graph/cost.h"
+#include "halftone/graph/passes/separate_skips.h"
 #include "halftone/onnx/reader.h"
 
 namespace halftone::cli {
@@ -101,6 +102,13 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
               << "\n";
     for (const Site& site : placement.sites)
       if (is_new(site)) add(site.name, to_string(site.kind), 32);
+    auto& skips = facts["skips"] = nlohmann::ordered_json::array();
+    for (const std::string& value : separable_skips(parts.model.graph, placement, profile)) {
+      skips.push_back(skip_name(value));
+      if (options.lists_sites)
+        std::cout << "  activation  " << skip_name(value) << "  (what an Add reads of '" << value
+                  << "' where a layer reads fewer bits)\n";
+    }
   }
   const auto floats = is_whole ? float_operators_of(parts, profile) : placement.float_operators;
   fill_float_operators(floats, facts);
@@ -134,6 +142,7 @@ void show_native(const Model& model, nlohmann::ordered_json& facts) {
 }
 
 void run_inspect(const Options& options, Session& session) {
+  if (options.target != "native") Registry<Profile>::get(options.target);
   session.begin(options.model);
   const Model read = read_model(options.model);
   const Model model = prepare(read);

@@ -39,16 +39,20 @@ void print_units(const QuantizeReport& report) {
 void add_site_options(CLI::App& app, QuantizeOptions& options, std::string& plan) {
   app.add_option("--target", options.target, listed<Profile>("What the file is for:"))
       ->capture_default_str();
-  app.add_option("--plan", plan, "JSON with bits for single sites")->type_name("FILE");
+  app.add_option("--plan", plan,
+                 "JSON with bits for single sites: {\"sites\": {\"conv1.weight\": 4, \"x_skip\": "
+                 "{\"bits\": 6}}}")
+      ->type_name("FILE");
   app.add_option("--fix", options.fixes,
-                 "SITE=BITS or SITE=float for single sites; * and ? match; repeatable")
+                 "SITE=BITS or SITE=float for single sites, named as inspect --sites has them; * "
+                 "and ? match; repeatable")
       ->type_name("SITE=BITS");
   app.add_flag("--full-range", options.full_range,
                "8-bit weights within [-127, 127] instead of [-64, 64]");
   app.add_flag(
       "--shared-skips", options.shares_skips,
       "Below 8 bits, let a residual Add read what the layer beside it reads; by default it "
-      "reads the same value in 8 bits (site NAME_skip)");
+      "reads the same value in 8 bits (site NAME_skip), as far as no pool or slice lies between");
   app.add_flag("--float-weights", options.float_weights,
                "Keep the weights of operators that stay in float as float32");
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "halftone/graph/cost.h"
 #include "halftone/graph/links.h"
 #include "halftone/graph/passes/separate_skips.h"
 
@@ -325,7 +326,11 @@ class Placer {
   }
 
   std::string reason_of(int i) const {
-    if (is_skip_copy(node(i))) return "it rounds once more, to the bits of the layer behind it";
+    if (is_skip_copy(node(i)))
+      return quantized_.contains(node(i).outputs[0])
+                 ? "it rounds to the bits of the layer behind it; the residual Add reads more bits "
+                   "(--shared-skips leaves it out)"
+                 : "it does nothing: the layer behind it is in float";
     const std::string& known = reasons_[static_cast<size_t>(i)];
     if (!known.empty()) return known;
     return text(profile_.name, " has no integer form of ", node(i).op_type);
@@ -390,6 +395,28 @@ int output_channel_axis(const Node& node, int64_t weight_rank) {
 Placement place(const Graph& graph, const Profile& profile,
                 const std::set<std::string>& keep_float) {
   return Placer(graph, profile, keep_float).run();
+}
+
+std::set<std::string> separable_skips(const Graph& graph, const Placement& placement,
+                                      const Profile& profile) {
+  std::set<std::string> found;
+  if (profile.narrow_activation != NarrowActivation::kIntegerClip) return found;
+  const Links links(graph);
+  for (const Site& site : placement.sites) {
+    if (site.kind != SiteKind::kActivation || site.shares_with != site.name || site.node < 0)
+      continue;
+    bool has_layer = false, has_add = false;
+    for (int reader : links.consumers(site.name)) {
+      const Node& node = graph.nodes[static_cast<size_t>(reader)];
+      if (!placement.is_integer[static_cast<size_t>(reader)]) continue;
+      has_layer = has_layer || is_weighted(node);
+      has_add = has_add || node.op_type == "Add";
+    }
+    const std::string skip = skip_name(site.name);
+    if (has_layer && has_add && !links.is_output(site.name) && graph.unique_name(skip) == skip)
+      found.insert(site.name);
+  }
+  return found;
 }
 
 }  // namespace halftone

@@ -56,6 +56,12 @@ struct Placement {
 Placement place(const Graph& graph, const Profile& profile,
                 const std::set<std::string>& keep_float);
 
+// Values that graph/passes/separate_skips.h may take in two: activations with a scale of their own
+// that both an integer layer and an integer Add read. None for targets without an exact narrow form
+// that stays apart from the Q and DQ before it.
+std::set<std::string> separable_skips(const Graph& graph, const Placement& placement,
+                                      const Profile& profile);
+
 // The axis of output channels of a weighted node's weight; -1 where it has none (see conventions:
 // Conv 0, Gemm by transB, MatMul last, ConvTranspose 1 without groups).
 int output_channel_axis(const Node& node, int64_t weight_rank);

@@ -5,8 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "halftone/base/nearest.h"
 #include "halftone/graph/cost.h"
-#include "halftone/graph/links.h"
 #include "halftone/graph/passes/separate_skips.h"
 
 namespace halftone {
@@ -39,9 +39,11 @@ void apply_fix(const std::string& fix, std::map<std::string, QuantSpec>& specs) 
       present.per_channel = before.per_channel;
       is_used = true;
     }
-  if (!is_used)
-    throw UsageError("--fix ", fix, ": no site matches '", pattern,
-                     "'; halftone inspect lists the sites");
+  if (is_used) return;
+  std::vector<std::string> sites;
+  for (const auto& entry : specs) sites.push_back(entry.first);
+  throw UsageError("--fix ", fix, ": no site matches '", pattern, "'", did_you_mean(pattern, sites),
+                   " (halftone inspect --sites lists the sites)");
 }
 
 void require_expressible(const std::string& site, SiteKind kind, const QuantSpec& spec,
@@ -205,28 +207,6 @@ void require_float_readers(const Graph& graph, const Placement& placement,
       throw Error("site '", site.name,
                   "': one bit is a sign, without zero point; give 2 bits or more");
   }
-}
-
-std::set<std::string> separable_skips(const Graph& graph, const Placement& placement,
-                                      const Profile& profile) {
-  std::set<std::string> found;
-  if (profile.narrow_activation != NarrowActivation::kIntegerClip) return found;
-  const Links links(graph);
-  for (const Site& site : placement.sites) {
-    if (site.kind != SiteKind::kActivation || site.shares_with != site.name || site.node < 0)
-      continue;
-    bool has_layer = false, has_add = false;
-    for (int reader : links.consumers(site.name)) {
-      const Node& node = graph.nodes[static_cast<size_t>(reader)];
-      if (!placement.is_integer[static_cast<size_t>(reader)]) continue;
-      has_layer = has_layer || is_weighted(node);
-      has_add = has_add || node.op_type == "Add";
-    }
-    const std::string skip = skip_name(site.name);
-    if (has_layer && has_add && !links.is_output(site.name) && graph.unique_name(skip) == skip)
-      found.insert(site.name);
-  }
-  return found;
 }
 
 bool matches(std::string_view pattern, std::string_view name) {

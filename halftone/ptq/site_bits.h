@@ -12,12 +12,6 @@
 
 namespace halftone {
 
-// Values that graph/passes/separate_skips.h may take in two: activations with a scale of their own
-// that both an integer layer and an integer Add read. None for targets without an exact narrow form
-// that stays apart from the Q and DQ before it.
-std::set<std::string> separable_skips(const Graph& graph, const Placement& placement,
-                                      const Profile& profile);
-
 // Spec of every weight and activation site of `placement`, and of the skip of every separable value
 // (8 bits unless the plan or a fix says else), unless options.shares_skips. Throws UsageError for bits that the
 // target cannot express or a fix that matches nothing, Error for a plan that names no site, or bits

@@ -347,6 +347,7 @@ def test_a_residual_add_reads_eight_bits_beside_a_narrow_layer(network, tmp_path
     bits, floats = bits_of_sites(shared, "--shared-skips")
     assert bits["r1"] == 4 and "r1_skip" not in bits and floats == []
 
+    assert facts(tmp_path, "inspect", network[0])["skips"] == ["r1_skip"]
     told = facts(tmp_path, "inspect", out)
     assert {site["site"]: site["bits"] for site in told["sites"]}["r1_skip"] == 8
     assert [op["op"] for op in told["float_operators"]] == ["Clip"]
