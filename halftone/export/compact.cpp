@@ -117,6 +117,79 @@ void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
   }
 }
 
+// Weights of one shape in a type of 4 or 2 bits as one constant, which one Cast widens and a Split
+// takes apart.
+void merge_weights(Graph& graph) {
+  constexpr size_t kFewest = 3;  // of fewer the Split takes what it saves
+  std::map<std::pair<DType, Shape>, std::vector<size_t>> groups;  // nodes, the Casts
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    const Tensor* codes = node.op_type == "Cast" ? graph.constant(node.input(0)) : nullptr;
+    if (!codes || bits_of(codes->dtype()) > 4 || codes->rank() < 2) continue;
+    const bool fills_bytes = codes->count() * bits_of(codes->dtype()) % 8 == 0;
+    if (fills_bytes) groups[{codes->dtype(), codes->shape()}].push_back(i);
+  }
+  std::vector<Node> first;
+  std::set<size_t> gone;
+  for (const auto& [key, casts] : groups) {
+    if (casts.size() < kFewest) continue;
+    auto [dtype, shape] = key;
+    std::vector<std::byte> bytes;
+    std::vector<std::string> names;
+    for (size_t i : casts) {
+      const Tensor codes = graph.initializers.at(graph.nodes[i].inputs[0]);
+      bytes.insert(bytes.end(), codes.bytes().begin(), codes.bytes().end());
+      graph.initializers.erase(graph.nodes[i].inputs[0]);
+      names.push_back(graph.nodes[i].outputs[0]);
+      gone.insert(i);
+    }
+    shape[0] *= static_cast<int64_t>(names.size());
+    const std::string all = graph.unique_name(text("halftone_weights_", first.size()));
+    graph.initializers[all] = Tensor::from_bytes(dtype, shape, std::move(bytes));
+    first.push_back({.op_type = "Cast",
+                     .inputs = {all},
+                     .outputs = {all + "_wide"},
+                     .attributes = {{"to", static_cast<int64_t>(DType::kInt8)}}});
+    const auto count = static_cast<int64_t>(names.size());
+    first.push_back({.op_type = "Split",
+                     .inputs = {all + "_wide"},
+                     .outputs = std::move(names),
+                     .attributes = {{"num_outputs", count}}});
+  }
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    if (!gone.contains(i)) first.push_back(std::move(graph.nodes[i]));
+  graph.nodes = std::move(first);
+}
+
+// A Relu before a Q whose codes begin at 0 does what the Q does; dequantize() knows it back.
+void drop_relus(Graph& graph) {
+  const Links links(graph);
+  const auto captured = captured_values(graph);
+  std::set<size_t> gone;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& relu = graph.nodes[i];
+    if (relu.op_type != "Relu" || !relu.domain.empty() || captured.contains(relu.outputs[0]) ||
+        captured.contains(relu.inputs[0]))
+      continue;
+    const int maker = links.producer(relu.inputs[0]), reader = links.only_consumer(relu.outputs[0]);
+    if (maker < 0 || reader < 0 || links.only_consumer(relu.inputs[0]) < 0) continue;
+    Node& computing = graph.nodes[static_cast<size_t>(maker)];
+    const Node& quantizer = graph.nodes[static_cast<size_t>(reader)];
+    const bool is_known = is_weighted(computing) || computing.op_type == "Add";
+    const Tensor* zero_point = graph.constant(quantizer.input(2));
+    if (!is_known || quantizer.op_type != "QuantizeLinear" || !zero_point ||
+        zero_point->dtype() != DType::kUint8 || zero_point->count() != 1 ||
+        zero_point->item<int32_t>() != 0)
+      continue;
+    computing.outputs[0] = relu.outputs[0];
+    gone.insert(i);
+  }
+  std::vector<Node> kept;
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    if (!gone.contains(i)) kept.push_back(std::move(graph.nodes[i]));
+  graph.nodes = std::move(kept);
+}
+
 // Scales of biases as the product that they are: Mul(s_x, s_w) in float32, folded when the file is
 // loaded.
 void compute_bias_scales(Graph& graph) {
@@ -321,6 +394,8 @@ Model pack(const Model& source) {
   model.set_metadata(kOpsetKey, std::to_string(opset));
   const SiteRecords told = read_site_records(model), untold = records_untold_by_form(graph, told);
   pack_weights(model, told, opset);
+  merge_weights(graph);
+  drop_relus(graph);
   compute_bias_scales(graph);
   merge_vectors(graph);
   opset = std::max<int64_t>(opset, 18);  // Split by the number of its outputs

@@ -11,7 +11,8 @@ namespace halftone {
 // model: QDQ, as write_qdq() makes it or other tools do; weights in int8. Stores weights of fewer
 // than 8 bits packed (the width told by the metadata, else the least that holds the codes), with
 // standard operators that constant folding runs when the file is loaded; computes bias scales
-// likewise, stores equal constants once, shares dequantizers, shortens the names of inner values.
+// likewise, stores weights of one shape and equal constants once, leaves out each Relu that its Q
+// does, shares dequantizers, shortens the names of inner values.
 // Outputs are bit-identical. Throws Error where the model is not quantized.
 Model pack(const Model& model);
 

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
+#include "halftone/export/dequantize.h"
 #include "halftone/export/packed_weight.h"
 #include "halftone/export/prepare.h"
 #include "halftone/export/qdq.h"
@@ -89,15 +91,15 @@ TEST(PackedWeight, StoresFewGroupsAndNoneTooNarrow) {
       << "a type of 4 bits needs fewer nodes than bit planes";
 }
 
-// The small network with weights of `bits`.
-Model quantized(int bits) {
+// The small network with weights of `bits` and activations from `low` to 5.
+Model quantized(int bits, float low = -2) {
   const auto& profile = Registry<Profile>::get("onnxruntime");
   const Model model = prepare(small_model());
   const Placement placement = place(model.graph, profile, {});
   QuantizedSites sites;
   for (const Site& site : placement.sites) {
     if (site.kind == SiteKind::kActivation)
-      sites.activations[site.name] = affine_params(-2, 6, 8, {0, 255});
+      sites.activations[site.name] = affine_params(low, 5, 8, {0, 255});
     if (site.kind != SiteKind::kWeight) continue;
     const Tensor& weight = model.graph.initializers.at(site.name);
     const auto params = weight_params(weight, site.axis, bits, weight_codes(profile, bits, false),
@@ -124,6 +126,45 @@ TEST(Pack, UnpackGivesTheNumbersAndTheNamesOfSitesBack) {
     EXPECT_EQ(found.at("a.weight").bits, bits);
     EXPECT_EQ(after.opset(), before.opset());
   }
+}
+
+size_t count_of(const Model& model, const std::string& op) {
+  return static_cast<size_t>(std::ranges::count(model.graph.nodes, op, &Node::op_type));
+}
+
+TEST(Pack, LeavesOutRelusThatTheirQDoesAndFindsThemAgain) {
+  const Model before = quantized(4, 0), packed = pack(before);
+  ASSERT_GT(count_of(before, "Relu"), 0u);
+  EXPECT_EQ(count_of(packed, "Relu"), 0u);
+  EXPECT_GE(count_of(dequantize(prepare(packed)).model, "Relu"), count_of(before, "Relu"));
+  EXPECT_EQ(count_of(pack(quantized(4, -2)), "Relu"), count_of(before, "Relu"))
+      << "codes that reach below 0 need it";
+}
+
+TEST(Pack, StoresWeightsOfOneShapeTogether) {
+  Model model = quantized(4);
+  Graph& g = model.graph;
+  const size_t alone = count_of(pack(model), "Cast");
+  // Two more layers like the first, on the same input.
+  const auto conv = *std::ranges::find(g.nodes, "Conv", &Node::op_type);
+  const auto weight = *std::ranges::find_if(
+      g.nodes, [&](const Node& node) { return node.outputs[0] == conv.inputs[1]; });
+  for (const std::string part : {"_x", "_y"}) {
+    Node dq = weight, layer = conv;
+    dq.name += part, layer.name += part;
+    dq.inputs[0] += part;
+    g.initializers[dq.inputs[0]] = g.initializers.at(weight.inputs[0]);
+    dq.outputs[0] += part, layer.outputs[0] += part;
+    layer.inputs[1] = dq.outputs[0];
+    g.nodes.push_back(dq), g.nodes.push_back(layer);
+    g.outputs.push_back({layer.outputs[0], {DType::kFloat, std::nullopt}, {}});
+  }
+  const Model packed = pack(model);
+  EXPECT_EQ(count_of(packed, "Cast"), alone) << "one Cast for three weights";
+  const Model back = unpack(packed);
+  for (const std::string part : {"", "_x", "_y"})
+    EXPECT_EQ(back.graph.initializers.at(weight.inputs[0] + part).to_vector<int32_t>(),
+              g.initializers.at(weight.inputs[0] + part).to_vector<int32_t>());
 }
 
 TEST(Pack, PackingTwiceIsPackingOnce) {
