@@ -121,11 +121,16 @@ void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
 // takes apart.
 void merge_weights(Graph& graph) {
   constexpr size_t kFewest = 3;  // of fewer the Split takes what it saves
+  const Links links(graph);
   std::map<std::pair<DType, Shape>, std::vector<size_t>> groups;  // nodes, the Casts
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    const Tensor* codes = node.op_type == "Cast" ? graph.constant(node.input(0)) : nullptr;
-    if (!codes || bits_of(codes->dtype()) > 4 || codes->rank() < 2) continue;
+    const bool widens = node.op_type == "Cast" && node.domain.empty() &&
+                        node.int_or("to", 0) == static_cast<int64_t>(DType::kInt8);
+    const Tensor* codes = widens ? graph.constant(node.input(0)) : nullptr;
+    if (!codes || bits_of(codes->dtype()) > 4 || codes->rank() < 2 ||
+        links.only_consumer(node.inputs[0]) < 0)
+      continue;
     const bool fills_bytes = codes->count() * bits_of(codes->dtype()) % 8 == 0;
     if (fills_bytes) groups[{codes->dtype(), codes->shape()}].push_back(i);
   }
