@@ -275,6 +275,12 @@ int64_t sample_elements(const Graph& graph, const std::string& value) {
   return count;
 }
 
+std::vector<int> sorted_widths(std::vector<int> widths) {
+  std::ranges::sort(widths);
+  widths.erase(std::ranges::unique(widths).begin(), widths.end());
+  return widths;
+}
+
 AllocationSites allocation_sites(const Graph& graph, const Placement& placement,
                                  const Profile& profile, const AllocationChoices& choices) {
   return Collector(graph, placement, profile, choices).collect();

@@ -77,6 +77,9 @@ struct AllocationChoices {
   std::vector<std::string> ties = {};  // the sites that match one of them share their bits: * and ?
 };
 
+// Ascending and each once, as AllocationChoices has widths.
+std::vector<int> sorted_widths(std::vector<int> widths);
+
 // graph: canonical, with inferred types; `placement` is of it and `profile`. Throws UsageError for
 // widths that the target cannot express and for fixes that match nothing.
 AllocationSites allocation_sites(const Graph& graph, const Placement& placement,

@@ -63,8 +63,7 @@ void require_widths(const std::vector<int>& widths, const std::string& option, i
 
 void prepare_widths(std::vector<int>& widths, const std::string& option, int least) {
   require_widths(widths, option, least);
-  std::ranges::sort(widths);
-  widths.erase(std::ranges::unique(widths).begin(), widths.end());
+  widths = sorted_widths(widths);
 }
 
 void settle(Options& options) {
@@ -195,9 +194,8 @@ void print_use(const Allocated& found, const AllocateOptions& options) {
             << "\n";
 }
 
-void run_sweep(const AllocationTask& task, const Sensitivities& sensitivities, Options options,
-               Session& session) {
-  const Sweep sweep = parse_sweep(options.sweep);
+void run_sweep(const AllocationTask& task, const Sensitivities& sensitivities, const Sweep& sweep,
+               Options options, Session& session) {
   Tradeoff drawing{
       .title = options.model + ": " + options.allocate.method, .sites = {}, .points = {}};
   Table table({"average bits", "weights", "BOPs", "predicted loss"});
@@ -230,10 +228,9 @@ void run_sweep(const AllocationTask& task, const Sensitivities& sensitivities, O
 }
 
 void run_allocate(Options options, const DataOptions& data_options, Session& session) {
-  Files files{.read = data_options.files(),
-              .written = {options.output, options.picture, options.save_sensitivities}};
-  files.read.push_back(options.sensitivities);
-  session.begin(options.model, files);
+  session.begin(options.model,
+                {.read = data_options.files({options.sensitivities}),
+                 .written = {options.output, options.picture, options.save_sensitivities}});
   const auto& method = Registry<AllocationMethod>::get(options.allocate.method);
   if (!options.allocate.solver.empty()) Registry<Solver>::get(options.allocate.solver);
   settle(options);
@@ -241,8 +238,10 @@ void run_allocate(Options options, const DataOptions& data_options, Session& ses
   const Model model = read_model(options.model);
   const AllocationTask task = allocation_task(model, options.allocate.target,
                                               options.allocate.choices, session.run().threads);
+  std::optional<Sweep> sweep;
+  if (!options.sweep.empty()) sweep = parse_sweep(options.sweep);
   Budget tightest = options.allocate.budget;
-  if (!options.sweep.empty()) tightest.average_weight_bits = parse_sweep(options.sweep).first;
+  if (sweep) tightest.average_weight_bits = sweep->first;
   require_feasible(task.sites, tightest);  // before minutes of measuring
   const bool measures = method.needs_data && !options.allocate.sensitivities;
   const auto data = measures ? data_options.open(model, session.run()) : nullptr;
@@ -250,8 +249,8 @@ void run_allocate(Options options, const DataOptions& data_options, Session& ses
       sensitivities_of(task, data.get(), options.allocate, session.run());
   if (!options.save_sensitivities.empty())
     write_text(options.save_sensitivities, to_json(sensitivities, method.name));
-  if (!options.sweep.empty()) {
-    run_sweep(task, sensitivities, options, session);
+  if (sweep) {
+    run_sweep(task, sensitivities, *sweep, options, session);
   } else {
     const Allocated found = solve(task, sensitivities, options.allocate);
     write_text(options.output, to_json(found.plan));

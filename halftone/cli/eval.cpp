@@ -16,9 +16,8 @@ struct Options {
 };
 
 void run_eval(const Options& options, const DataOptions& data_options, Session& session) {
-  Files files{.read = data_options.files(), .written = {options.outputs}};
-  files.read.push_back(options.against);
-  session.begin(options.model, files);
+  session.begin(options.model,
+                {.read = data_options.files({options.against}), .written = {options.outputs}});
   const Model model = read_model(options.model);
   const auto data = data_options.open(model, session.run());
   std::optional<Model> original;

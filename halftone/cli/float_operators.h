@@ -12,8 +12,8 @@
 
 namespace halftone::cli {
 
-// What `profile` computes in float of a model that is quantized already: what it has no integer form
-// of, and what the file left without quantizers.
+// What `profile` computes in float of a model that is quantized already: what it has no integer
+// form of, and what the file left without quantizers.
 std::vector<FloatOperator> float_operators_of(const Dequantized& parts, const Profile& profile);
 
 void fill_float_operators(const std::vector<FloatOperator>& operators,

@@ -92,6 +92,11 @@ std::shared_ptr<const Dataset> DataOptions::open_with(const DatasetOptions& opti
   return data;
 }
 
+std::vector<std::string> DataOptions::files(std::vector<std::string> others) const {
+  others.insert(others.end(), {data_, classes_, preprocess_});
+  return others;
+}
+
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error("cannot open '", path, "'");

@@ -22,14 +22,14 @@ class DataOptions {
 
   // The preprocessing: --preprocess, else what the model carries, else none.
   std::optional<Preprocess> preprocess(const Model& model) const;
-  // Opens --data. Throws Error naming the path, UsageError where it was not given. Warns where class
-  // folders are numbered by their order and are not as many as the network has outputs.
+  // Opens --data. Throws Error naming the path, UsageError where it was not given. Warns where
+  // class folders are numbered by their order and are not as many as the network has outputs.
   std::shared_ptr<const Dataset> open(const Model& model, const Run& run) const;
   // Opens all of another folder, file or archive, to be fed likewise.
   std::shared_ptr<const Dataset> open_all(const std::string& path, const Model& model,
                                           const Run& run) const;
-  // What these options read.
-  std::vector<std::string> files() const { return {data_, classes_, preprocess_}; }
+  // What these options read, and `others`, which the verb reads besides.
+  std::vector<std::string> files(std::vector<std::string> others) const;
   bool skips_broken() const { return skip_broken_; }
 
  private:

@@ -94,25 +94,27 @@ void show_sites(const Options& options, const Dequantized& parts, Quantization q
   for (const auto& [name, weight] : parts.sites.weights) add(name, "weight", weight.params.bits);
 
   const auto& profile = Registry<Profile>::get(options.target);
-  const Placement placement = place(parts.model.graph, profile, parts.float_sites());
-  const bool is_whole = quantization == Quantization::kFully;
-  const auto is_new = [&](const Site& site) { return !parts.sites.contains(site.name); };
-  if (!is_whole) {
-    std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name
-              << "\n";
-    for (const Site& site : placement.sites)
-      if (is_new(site)) add(site.name, to_string(site.kind), 32);
-    auto& skips = facts["skips"] = nlohmann::ordered_json::array();
-    for (const std::string& value : separable_skips(parts.model.graph, placement, profile)) {
-      skips.push_back(skip_name(value));
-      if (options.lists_sites)
-        std::cout << "  activation  " << skip_name(value) << "  (what an Add reads of '" << value
-                  << "' where a layer reads fewer bits)\n";
-    }
+  if (quantization == Quantization::kFully) {
+    const auto floats = float_operators_of(parts, profile);
+    fill_float_operators(floats, facts);
+    print_float_operators(floats, "stays in float");
+    return;
   }
-  const auto floats = is_whole ? float_operators_of(parts, profile) : placement.float_operators;
-  fill_float_operators(floats, facts);
-  print_float_operators(floats, is_whole ? "stays in float" : "would stay in float");
+  const Placement placement = place(parts.model.graph, profile, parts.float_sites());
+  const auto is_new = [&](const Site& site) { return !parts.sites.contains(site.name); };
+  std::cout << std::ranges::count_if(placement.sites, is_new) << " sites for " << profile.name
+            << "\n";
+  for (const Site& site : placement.sites)
+    if (is_new(site)) add(site.name, to_string(site.kind), 32);
+  auto& skips = facts["skips"] = nlohmann::ordered_json::array();
+  for (const std::string& value : separable_skips(parts.model.graph, placement, profile)) {
+    skips.push_back(skip_name(value));
+    if (options.lists_sites)
+      std::cout << "  activation  " << skip_name(value) << "  (what an Add reads of '" << value
+                << "' where a layer reads fewer bits)\n";
+  }
+  fill_float_operators(placement.float_operators, facts);
+  print_float_operators(placement.float_operators, "would stay in float");
 }
 
 // What the native runtime makes of the file: the kernel of every layer and why, and what computes

@@ -24,7 +24,8 @@ void convert(const Options& options, Conversion conversion, Session& session) {
   const Model model = read_model(options.model);
   const uint64_t before = file_bytes(options.model);
   const Model converted = conversion(model);
-  // Both forms run as the onnxruntime profile has it. Before writing: what is refused leaves no file.
+  // Both forms run as the onnxruntime profile has it. Before writing: what is refused leaves no
+  // file.
   const auto floats =
       float_operators_of(dequantize(prepare(converted)), Registry<Profile>::get("onnxruntime"));
   const uint64_t after = write_model(converted, options.output);

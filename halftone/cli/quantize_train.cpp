@@ -59,10 +59,9 @@ void check_method_options(const Options& options, const Run& run) {
 }
 
 void run_quantize(Options options, const DataOptions& data_options, Session& session) {
-  Files files{.read = data_options.files(), .written = {options.output, options.save_encodings}};
-  for (const std::string& path : {options.plan, options.encodings, options.validation})
-    files.read.push_back(path);
-  session.begin(options.model, files);
+  session.begin(options.model,
+                {.read = data_options.files({options.plan, options.encodings, options.validation}),
+                 .written = {options.output, options.save_encodings}});
   Registry<PtqMethod>::get(options.quantize.method);
   Registry<Profile>::get(options.quantize.target);
   if (!options.quantize.observer.empty()) Registry<ObserverKind>::get(options.quantize.observer);

@@ -1,7 +1,6 @@
 #include "halftone/qat/train.h"
 
 #include <iostream>
-#include <set>
 #include <sstream>
 
 #include "halftone/allocate/qbitopt.h"
@@ -72,8 +71,7 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
     throw UsageError(
         "--dampen and --freeze-oscillating follow codes of one width, which --allocate changes: "
         "leave one out");
-  const std::set<int> sorted(how.widths.begin(), how.widths.end());
-  const std::vector<int> widths(sorted.begin(), sorted.end());
+  const std::vector<int> widths = sorted_widths(how.widths);
   AllocationChoices choices{.widths = widths, .activations = q.activations, .fixes = q.fixes};
   if (budget.average_activation_bits) choices.activation_widths = widths;
   // Nothing limits weights: they keep the bits that are asked for.
@@ -115,11 +113,9 @@ void print_training(const TrainResult& result) {
 }
 
 void run_train(Options options, const DataOptions& data_options, Session& session) {
-  Files files{
-      .read = data_options.files(),
-      .written = {options.output, options.train.metrics, options.allocating.qbitopt.history}};
-  for (const std::string& path : {options.plan, options.validation}) files.read.push_back(path);
-  session.begin(options.model, files);
+  session.begin(options.model, {.read = data_options.files({options.plan, options.validation}),
+                                .written = {options.output, options.train.metrics,
+                                            options.allocating.qbitopt.history}});
   TrainOptions& train_options = options.train;
   QuantizeOptions& quantize = train_options.network.quantize;
   train_options.lowering = parse_bits(options.lowering);

@@ -1,6 +1,7 @@
 #include "halftone/export/compact.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -117,14 +118,33 @@ void pack_weights(Model& model, const SiteRecords& told, int64_t& opset) {
   }
 }
 
+// The constant `all` widened to `wide` (kUndefined: as it is) and taken apart evenly into `names`.
+std::vector<Node> taken_apart(const Graph& graph, std::string all, DType wide,
+                              const std::vector<std::string>& names) {
+  std::vector<Node> nodes;
+  if (wide != DType::kUndefined) {
+    const std::string widened = names.size() == 1 ? names[0] : graph.unique_name(all + "_wide");
+    nodes.push_back({.op_type = "Cast",
+                     .inputs = {all},
+                     .outputs = {widened},
+                     .attributes = {{"to", static_cast<int64_t>(wide)}}});
+    all = widened;
+  }
+  if (names.size() > 1)
+    nodes.push_back({.op_type = "Split",
+                     .inputs = {all},
+                     .outputs = names,
+                     .attributes = {{"num_outputs", static_cast<int64_t>(names.size())}}});
+  return nodes;
+}
+
 // Weights of one shape in a type of 4 or 2 bits as one constant, which one Cast widens and a Split
 // takes apart.
 void merge_weights(Graph& graph) {
   constexpr size_t kFewest = 3;  // of fewer the Split takes what it saves
   const Links links(graph);
-  std::map<std::pair<DType, Shape>, std::vector<size_t>> groups;  // nodes, the Casts
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& node = graph.nodes[i];
+  std::map<std::pair<DType, Shape>, std::vector<Node>> groups;  // the Casts
+  for (const Node& node : graph.nodes) {
     const bool widens = node.op_type == "Cast" && node.domain.empty() &&
                         node.int_or("to", 0) == static_cast<int64_t>(DType::kInt8);
     const Tensor* codes = widens ? graph.constant(node.input(0)) : nullptr;
@@ -132,47 +152,40 @@ void merge_weights(Graph& graph) {
         links.only_consumer(node.inputs[0]) < 0)
       continue;
     const bool fills_bytes = codes->count() * bits_of(codes->dtype()) % 8 == 0;
-    if (fills_bytes) groups[{codes->dtype(), codes->shape()}].push_back(i);
+    if (fills_bytes) groups[{codes->dtype(), codes->shape()}].push_back(node);
   }
-  std::vector<Node> first;
-  std::set<size_t> gone;
+  std::vector<Node> nodes;
+  std::set<std::string> merged;  // what those Casts made
   for (const auto& [key, casts] : groups) {
     if (casts.size() < kFewest) continue;
     auto [dtype, shape] = key;
     std::vector<std::byte> bytes;
     std::vector<std::string> names;
-    for (size_t i : casts) {
-      const Tensor codes = graph.initializers.at(graph.nodes[i].inputs[0]);
-      bytes.insert(bytes.end(), codes.bytes().begin(), codes.bytes().end());
-      graph.initializers.erase(graph.nodes[i].inputs[0]);
-      names.push_back(graph.nodes[i].outputs[0]);
-      gone.insert(i);
+    for (const Node& cast : casts) {
+      const auto codes = graph.initializers.extract(cast.inputs[0]);
+      const auto stored = codes.mapped().bytes();
+      bytes.insert(bytes.end(), stored.begin(), stored.end());
+      names.push_back(cast.outputs[0]);
     }
+    merged.insert(names.begin(), names.end());
     shape[0] *= static_cast<int64_t>(names.size());
-    const std::string all = graph.unique_name(text("halftone_weights_", first.size()));
+    const std::string all = graph.unique_name(text("halftone_weights_", nodes.size()));
     graph.initializers[all] = Tensor::from_bytes(dtype, shape, std::move(bytes));
-    first.push_back({.op_type = "Cast",
-                     .inputs = {all},
-                     .outputs = {all + "_wide"},
-                     .attributes = {{"to", static_cast<int64_t>(DType::kInt8)}}});
-    const auto count = static_cast<int64_t>(names.size());
-    first.push_back({.op_type = "Split",
-                     .inputs = {all + "_wide"},
-                     .outputs = std::move(names),
-                     .attributes = {{"num_outputs", count}}});
+    std::ranges::move(taken_apart(graph, all, DType::kInt8, names), std::back_inserter(nodes));
   }
-  for (size_t i = 0; i < graph.nodes.size(); ++i)
-    if (!gone.contains(i)) first.push_back(std::move(graph.nodes[i]));
-  graph.nodes = std::move(first);
+  std::erase_if(graph.nodes, [&](const Node& node) {
+    return node.op_type == "Cast" && merged.contains(node.outputs[0]);
+  });
+  graph.nodes.insert(graph.nodes.begin(), std::make_move_iterator(nodes.begin()),
+                     std::make_move_iterator(nodes.end()));
 }
 
 // A Relu before a Q whose codes begin at 0 does what the Q does; dequantize() knows it back.
 void drop_relus(Graph& graph) {
   const Links links(graph);
   const auto captured = captured_values(graph);
-  std::set<size_t> gone;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Node& relu = graph.nodes[i];
+  std::set<std::string> gone;  // what those Relus made
+  for (const Node& relu : graph.nodes) {
     if (relu.op_type != "Relu" || !relu.domain.empty() || captured.contains(relu.outputs[0]) ||
         captured.contains(relu.inputs[0]))
       continue;
@@ -187,12 +200,11 @@ void drop_relus(Graph& graph) {
         zero_point->item<int32_t>() != 0)
       continue;
     computing.outputs[0] = relu.outputs[0];
-    gone.insert(i);
+    gone.insert(relu.outputs[0]);
   }
-  std::vector<Node> kept;
-  for (size_t i = 0; i < graph.nodes.size(); ++i)
-    if (!gone.contains(i)) kept.push_back(std::move(graph.nodes[i]));
-  graph.nodes = std::move(kept);
+  std::erase_if(graph.nodes, [&](const Node& node) {
+    return node.op_type == "Relu" && gone.contains(node.outputs[0]);
+  });
 }
 
 // Scales of biases as the product that they are: Mul(s_x, s_w) in float32, folded when the file is
@@ -273,22 +285,12 @@ void merge_vectors(Graph& graph) {
       values.insert(values.end(), part.begin(), part.end());
       graph.initializers.erase(name);
     }
-    std::string all = graph.unique_name(text("halftone_vectors_", name_of(dtype), "_", length));
+    const std::string all =
+        graph.unique_name(text("halftone_vectors_", name_of(dtype), "_", length));
     graph.initializers[all] =
         Tensor::from_doubles(dtype, {static_cast<int64_t>(values.size())}, values);
-    if (is_narrowed) {
-      const std::string wide = names.size() == 1 ? names[0] : graph.unique_name(all + "_wide");
-      nodes.push_back({.op_type = "Cast",
-                       .inputs = {all},
-                       .outputs = {wide},
-                       .attributes = {{"to", static_cast<int64_t>(DType::kInt32)}}});
-      all = wide;
-    }
-    if (names.size() > 1)
-      nodes.push_back({.op_type = "Split",
-                       .inputs = {all},
-                       .outputs = names,
-                       .attributes = {{"num_outputs", static_cast<int64_t>(names.size())}}});
+    const DType wide = is_narrowed ? DType::kInt32 : DType::kUndefined;
+    std::ranges::move(taken_apart(graph, all, wide, names), std::back_inserter(nodes));
   }
   nodes.insert(nodes.end(), std::make_move_iterator(graph.nodes.begin()),
                std::make_move_iterator(graph.nodes.end()));

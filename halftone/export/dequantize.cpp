@@ -11,6 +11,7 @@
 #include "halftone/graph/interpreter.h"
 #include "halftone/graph/links.h"
 #include "halftone/graph/passes/passes.h"
+#include "halftone/graph/rename.h"
 
 namespace halftone {
 namespace {
@@ -333,13 +334,10 @@ class Dequantizer {
   }
 
   void rename_outputs() {
-    auto apply = [&](std::string& name) {
-      if (const auto found = output_of_.find(name); found != output_of_.end()) name = found->second;
-    };
-    for (Node& node : graph().nodes) {
-      for (std::string& name : node.inputs) apply(name);
-      for (std::string& name : node.outputs) apply(name);
-    }
+    rename_values(graph(), [&](const std::string& name) {
+      const auto found = output_of_.find(name);
+      return found == output_of_.end() ? name : found->second;
+    });
     for (const auto& [old, name] : output_of_) {
       auto site = result_.sites.activations.extract(old);
       if (site.empty()) continue;

@@ -201,8 +201,8 @@ class QdqWriter {
     }
   }
 
-  // A layer whose weight is kept in float, on a DQ: onnxruntime 1.32 quantizes such a weight itself,
-  // one scale for all of it, and runs integers where a Q follows.
+  // A layer whose weight is kept in float, on a DQ: onnxruntime 1.32 quantizes such a weight
+  // itself, one scale for all of it, and runs integers where a Q follows.
   bool would_be_quantized(const Node& node) const {
     const bool is_fused =
         node.op_type == "Conv" || node.op_type == "Gemm" || node.op_type == "MatMul";

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <vector>
 
+#include "halftone/graph/rename.h"
+
 namespace halftone {
 namespace {
 
@@ -76,11 +78,8 @@ std::string inflated(const std::string& stored) {
 }
 
 template <typename Rename>
-void rename_values(Graph& graph, const Rename& rename) {
-  for (Node& node : graph.nodes) {
-    for (std::string& name : node.inputs) name = rename(name);
-    for (std::string& name : node.outputs) name = rename(name);
-  }
+void rename_all(Graph& graph, const Rename& rename) {
+  rename_values(graph, rename);
   std::map<std::string, Tensor> initializers;
   for (auto& [name, tensor] : graph.initializers)
     initializers.emplace(rename(name), std::move(tensor));
@@ -88,9 +87,6 @@ void rename_values(Graph& graph, const Rename& rename) {
   std::map<std::string, ValueType> types;
   for (auto& [name, type] : graph.value_types) types.emplace(rename(name), std::move(type));
   graph.value_types = std::move(types);
-  std::map<std::string, ChannelStatistics> statistics;
-  for (auto& [name, found] : graph.statistics) statistics.emplace(rename(name), std::move(found));
-  graph.statistics = std::move(statistics);
 }
 
 }  // namespace
@@ -120,7 +116,7 @@ void shorten_names(Model& model, const std::set<std::string>& kept) {
     short_name[name] = letters(number++);
     if (kept.contains(name)) record += short_name[name] + " " + name + "\n";
   }
-  rename_values(graph, [&](const std::string& name) {
+  rename_all(graph, [&](const std::string& name) {
     const auto found = short_name.find(name);
     return found == short_name.end() ? name : found->second;
   });
@@ -147,7 +143,7 @@ void restore_names(Model& model) {
     if (found != old_name.end()) return found->second;
     return targets.contains(name) ? "halftone_" + name : name;
   };
-  rename_values(model.graph, rename);
+  rename_all(model.graph, rename);
   std::erase_if(model.metadata, [](const auto& entry) { return entry.first == kKey; });
 }
 

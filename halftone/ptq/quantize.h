@@ -35,8 +35,8 @@ struct QuantizeOptions {
   bool absorb_bias = false;                            // ptq/absorb_bias.h, after equalization
   bool full_range =
       false;  // 8-bit weights within [-127, 127] where the target's default is narrower
-  // Below 8 bits, one quantizer for a value that a layer and a residual Add read, instead of one each
-  // (graph/passes/separate_skips.h).
+  // Below 8 bits, one quantizer for a value that a layer and a residual Add read, instead of one
+  // each (graph/passes/separate_skips.h).
   bool shares_skips = false;
   bool float_weights = false;  // weights of operators that stay in float are stored as they are
   bool skip_broken = false;    // leave out samples that cannot be read

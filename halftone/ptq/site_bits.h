@@ -13,9 +13,9 @@
 namespace halftone {
 
 // Spec of every weight and activation site of `placement`, and of the skip of every separable value
-// (8 bits unless the plan or a fix says else), unless options.shares_skips. Throws UsageError for bits that the
-// target cannot express or a fix that matches nothing, Error for a plan that names no site, or bits
-// for another number of channels.
+// (8 bits unless the plan or a fix says else), unless options.shares_skips. Throws UsageError for
+// bits that the target cannot express or a fix that matches nothing, Error for a plan that names no
+// site, or bits for another number of channels.
 std::map<std::string, QuantSpec> site_specs(const Graph& graph, const Placement& placement,
                                             const Profile& profile, const QuantizeOptions& options);
 

@@ -50,7 +50,7 @@ TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
         auto options = options_of(bits, bits, name);
         options.folds_batch_norm = folds;
         const TrainingNetwork training(training_model(), data, options, {});
-        // The residual Add reads 8 bits beside a narrow layer, with BatchNormalization kept or folded.
+        // The residual Add reads 8 bits beside a narrow layer, BatchNormalization kept or folded.
         EXPECT_EQ(training.placement().find("s_skip", SiteKind::kActivation) != nullptr, bits < 8);
         const TensorMap inputs = all_images(training.network().network(), data);
         const at::NoGradGuard no_gradient;
@@ -64,7 +64,8 @@ TEST(TrainingNetwork, WrittenFileGivesWhatTheTrainedNetworkGives) {
       }
 }
 
-// Two layers, then both their normalizations: folded, other nodes lie between a value and its reader.
+// Two layers, then both their normalizations: folded, other nodes lie between a value and its
+// reader.
 TEST(TrainingNetwork, NormalizationsThatLieInterleavedKeepTheirSites) {
   Model model = training_model();
   Graph& g = model.graph;

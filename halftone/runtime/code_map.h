@@ -23,7 +23,6 @@ class CodeMap {
     return map;
   }
 
-  uint8_t operator[](uint8_t code) const { return table_[code]; }
   // to[i] of from[i]; `to` may be `from`.
   void apply(const uint8_t* from, uint8_t* to, int64_t count) const;
   // Whether codes 0..qmax stay as they are.

@@ -42,7 +42,7 @@ struct LoadOptions {
 // an operator that no reference kernel has, sizes that overflow.
 Program load_program(const Model& model, const LoadOptions& options = {});
 
-// Names the layers that compute in float, and why, as warnings of `run`.
+// Warns through `run`, in one line, how many layers compute in float and why the first one does.
 void name_float_layers(const Program& program, const Run& run);
 
 // Whether an input leaves its first axis open: samples are then run one by one.

@@ -3,6 +3,7 @@
 
 #include "halftone/graph/links.h"
 #include "halftone/graph/passes/passes.h"
+#include "halftone/graph/rename.h"
 
 namespace halftone {
 namespace {
@@ -24,23 +25,6 @@ bool is_identity(const Graph& graph, const Links& links, const Node& node) {
            std::ranges::all_of(pads->to_vector<int64_t>(), [](int64_t pad) { return pad == 0; });
   }
   return false;
-}
-
-void rename(Graph& graph, const std::unordered_map<std::string, std::string>& to) {
-  auto apply = [&](std::string& name) {
-    for (auto found = to.find(name); found != to.end(); found = to.find(name)) name = found->second;
-  };
-  for (Node& node : graph.nodes) {
-    for (std::string& name : node.inputs) apply(name);
-    for (std::string& name : node.outputs) apply(name);
-  }
-  std::map<std::string, ChannelStatistics> statistics;
-  for (auto& [name, found] : graph.statistics) {
-    std::string stays = name;
-    apply(stays);
-    statistics.emplace(std::move(stays), std::move(found));
-  }
-  graph.statistics = std::move(statistics);
 }
 
 }  // namespace
@@ -72,7 +56,11 @@ void remove_identities(Graph& graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     if (!removed[i]) kept.push_back(std::move(graph.nodes[i]));
   graph.nodes = std::move(kept);
-  rename(graph, renamed);
+  rename_values(graph, [&](std::string name) {
+    for (auto found = renamed.find(name); found != renamed.end(); found = renamed.find(name))
+      name = found->second;
+    return name;
+  });
 }
 
 }  // namespace halftone

@@ -1,21 +1,14 @@
 #include "halftone/graph/passes/separate_skips.h"
 
-#include <algorithm>
+#include <map>
 #include <utility>
+
+#include "halftone/graph/rename.h"
 
 namespace halftone {
 namespace {
 
 bool is_add(const Node& node) { return node.op_type == "Add" && node.domain.empty(); }
-
-// What was known of one value is known of another.
-void rename_facts(Graph& graph, const std::string& from, const std::string& to) {
-  graph.value_types[to] = graph.type(from);
-  if (auto statistics = graph.statistics.extract(from)) {
-    statistics.key() = to;
-    graph.statistics.insert(std::move(statistics));
-  }
-}
 
 }  // namespace
 
@@ -42,8 +35,13 @@ void separate_skips(Graph& graph, const std::set<std::string>& values) {
     for (const std::string& captured : node.captures()) copy_before(captured);
     for (std::string& output : node.outputs) {
       if (!values.contains(output)) continue;
-      rename_facts(graph, output, skip_name(output));
-      output = skip_name(output);
+      const std::string skip = skip_name(output);
+      graph.value_types[skip] = graph.type(output);
+      if (auto statistics = graph.statistics.extract(output)) {
+        statistics.key() = skip;
+        graph.statistics.insert(std::move(statistics));
+      }
+      output = skip;
     }
     nodes.push_back(std::move(node));
   }
@@ -66,15 +64,10 @@ void join_skips(Graph& graph) {
   std::map<std::string, std::string> joined;  // skip -> value
   for (const std::string& value : separated_skips(graph)) joined[skip_name(value)] = value;
   std::erase_if(graph.nodes, is_skip_copy);
-  for (Node& node : graph.nodes) {
-    for (std::string& input : node.inputs)
-      if (const auto found = joined.find(input); found != joined.end()) input = found->second;
-    for (std::string& output : node.outputs)
-      if (const auto found = joined.find(output); found != joined.end()) {
-        rename_facts(graph, output, found->second);
-        output = found->second;
-      }
-  }
+  rename_values(graph, [&](const std::string& name) {
+    const auto found = joined.find(name);
+    return found == joined.end() ? name : found->second;
+  });
 }
 
 }  // namespace halftone

@@ -1,5 +1,5 @@
-// A value that a layer and a residual Add both read, taken in two, so that the Add may read more bits
-// than the layer does.
+// A value that a layer and a residual Add both read, taken in two, so that the Add may read more
+// bits than the layer does.
 //
 //   Add -> sum -> Conv, Add     becomes     Add -> sum_skip -> Add
 //                                                  sum_skip -> Clip -> sum -> Conv
@@ -18,10 +18,11 @@ namespace halftone {
 // The name of what the Adds read.
 std::string skip_name(const std::string& value);
 
-// values: made by nodes, no outputs of the graph, and their skip_name() is free. Adds read the skip,
-// all others what they read before. The function stays the same: the Clip has no bounds and is there
-// to give a second quantizer a value to stand on. It lies before the first that reads it, which is
-// the same place whether BatchNormalization is folded or not. Keeps nodes sorted and types known.
+// values: made by nodes, no outputs of the graph, and their skip_name() is free. Adds read the
+// skip, all others what they read before. The function stays the same: the Clip has no bounds and
+// is there to give a second quantizer a value to stand on. It lies before the first that reads it,
+// which is the same place whether BatchNormalization is folded or not. Keeps nodes sorted and types
+// known.
 void separate_skips(Graph& graph, const std::set<std::string>& values);
 
 // Whether the node is such a Clip.

@@ -69,7 +69,7 @@ TEST(Quantizers, FrozenActivationsAreWhatForwardGivesBitForBit) {
     for (int bits = 1; bits <= 8; ++bits)
       for (float low : {0.0f, -0.4f}) {
         SCOPED_TRACE(text(name, ", ", bits, " bits from ", low));
-        at::Tensor x = random_tensor({5, 4, 3, 3}, static_cast<uint64_t>(10 + bits));
+        at::Tensor x = random_tensor({5, 4, 3, 3}, 10 + static_cast<uint64_t>(bits));
         if (low == 0) x = x.clamp_min(0);
         const auto q =
             Registry<QuantizerKind>::get(name).activation(activation_start(low, 0.8f, bits));
@@ -233,7 +233,8 @@ TEST(DoReFa, GoldensOfTheMethod) {
                            1e-5, 1e-6));
 }
 
-// Scales and levels follow from the weights' values: the gradient passes as if nothing were rounded.
+// Scales and levels follow from the weights' values: the gradient passes as if nothing were
+// rounded.
 TEST(SignQuantizers, GradientsPassStraightThroughForTensorsAndChannels) {
   for (const auto& [name, bits] : {std::pair{"binary", 1}, {"dorefa", 1}, {"ternary", 2}})
     for (int axis : {-1, 0}) {
@@ -256,8 +257,8 @@ TEST(SignQuantizers, ForwardIsTheFormulaOfThePapers) {
       << "the threshold is 0.7 * 0.75; 1.5 and 0.9 stay";
 }
 
-// The rounded levels move as factor * tanh(w) / max|tanh(w)|, whose maximum and factor are constants:
-// finite differences of that.
+// The rounded levels move as factor * tanh(w) / max|tanh(w)|, whose maximum and factor are
+// constants: finite differences of that.
 TEST(DoReFa, GradientIsThatOfTheSquashedWeight) {
   for (int bits = 2; bits <= 7; ++bits) {
     SCOPED_TRACE(bits);

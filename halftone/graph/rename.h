@@ -1,0 +1,27 @@
+// Other names for values where nodes read and make them.
+//
+//   rename_values(graph, [](const std::string& name) { return name == "y" ? "logits" : name; });
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "halftone/graph/graph.h"
+
+namespace halftone {
+
+// rename: from the name to the one that stands in its place, the same where it stays. Statistics go
+// along; what subgraphs capture, initializers, inputs, outputs and types are left to the caller.
+template <typename Rename>
+void rename_values(Graph& graph, const Rename& rename) {
+  for (Node& node : graph.nodes) {
+    for (std::string& name : node.inputs) name = rename(name);
+    for (std::string& name : node.outputs) name = rename(name);
+  }
+  std::map<std::string, ChannelStatistics> statistics;
+  for (auto& [name, found] : graph.statistics) statistics.emplace(rename(name), std::move(found));
+  graph.statistics = std::move(statistics);
+}
+
+}  // namespace halftone
