@@ -9,12 +9,11 @@
 namespace halftone {
 namespace {
 
-std::string described(const std::vector<at::Tensor>& values, const std::vector<int>& slots) {
+std::string shapes_of(const std::vector<at::Tensor>& values) {
   std::string result;
-  for (int slot : slots) {
+  for (const at::Tensor& value : values) {
     if (!result.empty()) result += ", ";
-    const at::Tensor* value = slot < 0 ? nullptr : &values[static_cast<size_t>(slot)];
-    result += value && value->defined() ? to_string(value->sizes().vec()) : "-";
+    result += value.defined() ? to_string(value.sizes().vec()) : "-";
   }
   return result;
 }
@@ -100,15 +99,15 @@ void Network::run_step(const Step& step, std::vector<at::Tensor>& values, bool t
                   "', which was not given");
     inputs.push_back(i < 0 ? at::Tensor() : values[static_cast<size_t>(i)]);
   }
+  for (int slot : step.last_uses) values[static_cast<size_t>(slot)].reset();
   std::vector<at::Tensor> outputs;
   try {
     outputs = step.op->run({*step.node, inputs, training});
   } catch (const c10::Error& error) {
-    throw Error("running ", step.node->label(), " on ", described(values, step.inputs), ": ",
+    throw Error("running ", step.node->label(), " on ", shapes_of(inputs), ": ",
                 error.what_without_backtrace());
   } catch (const Error& error) {
-    throw Error("running ", step.node->label(), " on ", described(values, step.inputs), ": ",
-                error.what());
+    throw Error("running ", step.node->label(), " on ", shapes_of(inputs), ": ", error.what());
   }
   for (size_t k = 0; k < step.outputs.size() && k < outputs.size(); ++k)
     if (step.outputs[k] >= 0)  // what has no tensor input is made on the CPU
@@ -148,7 +147,6 @@ TensorMap Network::run(const TensorMap& inputs, const NetworkRun& how) const {
     for (int output : step.outputs)
       if (output >= 0)
         made(names_[static_cast<size_t>(output)], values[static_cast<size_t>(output)]);
-    for (int slot : step.last_uses) values[static_cast<size_t>(slot)].reset();
   }
   for (const Value& output : graph_.outputs) {
     const at::Tensor& value = values[static_cast<size_t>(slots_.at(output.name))];

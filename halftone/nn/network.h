@@ -35,7 +35,8 @@ struct NetworkRun {
   // Values, of any place in the graph, that are returned beside the outputs.
   std::set<std::string> capture = {};
   // Called with the name and value of everything that is computed or fed, in the order of the
-  // graph.
+  // graph. A tensor that is kept keeps its values; memory that is only pointed to may be written
+  // over by the next operator.
   std::function<void(const std::string&, const at::Tensor&)> observe = {};
   // Called likewise after `observe`; what it returns takes the value's place. An undefined tensor
   // leaves it as it is.

@@ -1,11 +1,14 @@
 #include "halftone/nn/network.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <thread>
 
+#include "halftone/base/error.h"
+#include "halftone/base/rng.h"
 #include "halftone/graph/interpreter.h"
 #include "halftone/graph/ops/node_under_test.h"
 #include "halftone/nn/tensors.h"
@@ -82,6 +85,100 @@ TEST(Network, CapturesAndObservesIntermediateValues) {
     expect_close(observed.at(graph.outputs[i].name), expected[i]);
   for (const char* name : {"image", "c", "e"})
     EXPECT_TRUE(outputs.at(name).equal(observed.at(name)));
+}
+
+// "a" is captured, "b" read twice, "c" is nobody else's: what overwrites its input must know.
+TEST(Network, OverwritesOnlyWhatNobodyElseReads) {
+  Graph graph;
+  graph.inputs.push_back({"image", {DType::kFloat, testing_ops::dims({2, 3})}, {}});
+  graph.outputs.push_back({"y", {}, {}});
+  graph.nodes = {node("Relu", {"image"}, {"a"}), node("Neg", {"a"}, {"b"}),
+                 node("Add", {"b", "b"}, {"c"}), node("Add", {"c", "b"}, {"d"}),
+                 node("Relu", {"d"}, {"e"}),     node("Add", {"a", "e"}, {"y"})};
+  const Network network(graph);
+  const at::Tensor given = at::randn({2, 3}), image = given.clone();
+  const TensorMap expected = network.run({{"image", given}}, {.capture = {"a"}});
+
+  const c10::InferenceMode inference;
+  std::map<std::string, const void*> memory;
+  const TensorMap found = network.run(
+      {{"image", image}}, {.capture = {"a"}, .observe = [&](const auto& name, const auto& value) {
+                             memory[name] = value.data_ptr();
+                           }});
+  EXPECT_TRUE(at::equal(image, given));
+  EXPECT_TRUE(at::equal(found.at("a"), expected.at("a")));
+  EXPECT_TRUE(at::equal(found.at("y"), expected.at("y")));
+  EXPECT_EQ(memory["d"], memory["c"]);
+  EXPECT_EQ(memory["e"], memory["d"]);
+  EXPECT_NE(memory["c"], memory["b"]);
+  EXPECT_EQ(memory["y"], memory["e"]) << "the sum may take either's place";
+}
+
+// Operators that write over their input, views of it, and others, on values that any number of
+// nodes read: the same numbers as without, twice in a row, and nothing that was given has changed.
+TEST(Network, OverwritingChangesNoResult) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Rng rng(seed, "overwriting");
+    Graph graph;
+    graph.inputs.push_back({"image", {DType::kFloat, testing_ops::dims({2, 6})}, {}});
+    graph.initializers = {{"w", random({2, 6})}, {"half", Tensor::of<int64_t>({2}, {3, 3})}};
+    std::vector<std::string> values{"image", "w"};
+    const auto any = [&] { return values[rng.below(values.size())]; };
+    std::set<std::string> captured;
+    for (int i = 0; i < 12; ++i) {
+      const std::string y = text("y", i);
+      switch (rng.below(6)) {
+        case 0:
+          graph.nodes.push_back(node("Relu", {any()}, {y}));
+          break;
+        case 1:
+          graph.nodes.push_back(node("Clip", {any()}, {y}, {{"min", -0.5f}, {"max", 1.f}}));
+          break;
+        case 2:
+          graph.nodes.push_back(node("Add", {any(), any()}, {y}));
+          break;
+        case 3:
+          graph.nodes.push_back(node("Neg", {any()}, {y}));
+          break;
+        case 4:
+          graph.nodes.push_back(node("Identity", {any()}, {y}));
+          break;
+        default:  // two views of one value
+          graph.nodes.push_back(
+              node("Split", {any(), "half"}, {y + "a", y + "b"}, {{"axis", int64_t{1}}}));
+          graph.nodes.push_back(node("Relu", {y + "a"}, {y + "c"}));
+          graph.nodes.push_back(node("Concat", {y + "c", y + "b"}, {y}, {{"axis", int64_t{1}}}));
+      }
+      values.push_back(y);
+      if (rng.below(4) == 0) captured.insert(y);
+    }
+    graph.outputs = {{values.back(), {}, {}}, {values[values.size() / 2], {}, {}}};
+    const Network network(graph);
+    const at::Tensor given = at::randn({2, 6}), image = given.clone();
+    const at::Tensor known = at::randn({2, 6}), kept = known.clone();
+    const NetworkRun how{.known = {{"y3", known}}, .capture = captured};
+    const TensorMap expected = network.run({{"image", given}}, how);
+    const c10::InferenceMode inference;
+    for (int round = 0; round < 2; ++round)
+      for (const auto& [name, value] : network.run({{"image", image}}, how))
+        EXPECT_TRUE(at::equal(value, expected.at(name))) << name << ", seed " << seed;
+    EXPECT_TRUE(at::equal(image, given));
+    EXPECT_TRUE(at::equal(known, kept));
+    const auto w = network.parameters().find("w");
+    EXPECT_TRUE(w == network.parameters().end() ||
+                at::equal(w->second, to_torch(graph.initializers.at("w"))));
+  }
+}
+
+// At the limits themselves too, where either side would do.
+TEST(Network, ClipPassesGradientsBetweenItsLimits) {
+  Graph graph;
+  graph.inputs.push_back({"x", {DType::kFloat, testing_ops::dims({5})}, {}});
+  graph.outputs.push_back({"y", {}, {}});
+  graph.nodes = {node("Clip", {"x"}, {"y"}, {{"min", 0.f}, {"max", 6.f}})};
+  const at::Tensor x = at::tensor({-1.f, 0.f, 3.f, 6.f, 7.f}).requires_grad_();
+  Network(graph).run({{"x", x}}).at("y").sum().backward();
+  EXPECT_TRUE(at::equal(x.grad(), at::tensor({0.f, 0.f, 1.f, 0.f, 0.f})));
 }
 
 TEST(Network, UpdatesRunningStatisticsWithOnnxMomentum) {

@@ -28,6 +28,9 @@ struct NnInputs {
   bool has(size_t i) const { return i < values.size() && values[i].defined(); }
   // Throws Error naming the node where the input is left out.
   const at::Tensor& operator[](size_t i) const;
+  // Whether the result may be written over input i, as nobody else reads its memory; only where no
+  // gradients are computed. The node that reads a value last holds it alone.
+  bool may_overwrite(size_t i) const;
   // An integer input (axes, shapes, pads) as numbers. Throws Error where it is left out.
   std::vector<int64_t> ints(size_t i) const;
 };

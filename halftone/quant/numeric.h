@@ -52,6 +52,13 @@ void quantize_values(std::span<const float> values, float scale, int32_t zero_po
   }
 }
 
+// The way back, bit for bit as dequantize(). Vectorised.
+template <typename Code>
+void dequantize_values(std::span<const Code> codes, float scale, int32_t zero_point,
+                       float* values) {
+  for (size_t i = 0; i < codes.size(); ++i) values[i] = dequantize(codes[i], scale, zero_point);
+}
+
 // Throws Error naming `tensor` and the position where a value is NaN or infinite.
 void require_finite(std::span<const float> values, std::string_view tensor);
 

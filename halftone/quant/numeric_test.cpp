@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "halftone/base/error.h"
@@ -61,6 +62,17 @@ TEST(Numeric, ManyValuesAtOnceEqualOneByOneBitForBit) {
                 quantize(values[i], scale, zero_point, range))
           << "round " << round << ", x " << values[i] << ", scale " << scale << ", zero point "
           << zero_point;
+  }
+}
+
+TEST(Numeric, DequantizesManyValuesAsOne) {
+  std::vector<int8_t> codes(256);
+  std::iota(codes.begin(), codes.end(), int8_t{-128});
+  for (int32_t zero_point : {-128, -3, 0, 127}) {
+    std::vector<float> values(codes.size());
+    dequantize_values<int8_t>(codes, 0.3f, zero_point, values.data());
+    for (size_t i = 0; i < codes.size(); ++i)
+      ASSERT_EQ(values[i], dequantize(codes[i], 0.3f, zero_point));
   }
 }
 

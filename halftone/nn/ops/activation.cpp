@@ -23,10 +23,18 @@ NnOutputs clip(const NnInputs& in) {
   std::optional<at::Scalar> low_number, high_number;
   if (low) low_number = low->item();
   if (high) high_number = high->item();
+  if (in.may_overwrite(0)) return {x.clamp_(low_number, high_number)};
+  // at::clamp's gradient takes four passes, none of them vectorised. This one is 0 at the limits, as
+  // that of Relu at 0.
+  const bool is_range =
+      low_number && high_number && low_number->toDouble() <= high_number->toDouble();
+  if (is_range && x.requires_grad()) return {at::hardtanh(x, *low_number, *high_number)};
   return {at::clamp(x, low_number, high_number)};
 }
 
-NnOutputs relu(const NnInputs& in) { return {at::relu(in[0])}; }
+NnOutputs relu(const NnInputs& in) {
+  return {in.may_overwrite(0) ? in[0].relu_() : at::relu(in[0])};
+}
 
 NnOutputs leaky_relu(const NnInputs& in) {
   return {at::leaky_relu(in[0], in.node.float_or("alpha", 0.01f))};

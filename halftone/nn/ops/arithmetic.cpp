@@ -6,7 +6,12 @@
 namespace halftone {
 namespace {
 
-NnOutputs add(const NnInputs& in) { return {at::add(in[0], in[1])}; }
+NnOutputs add(const NnInputs& in) {
+  const bool is_plain = in[0].sizes() == in[1].sizes() && in[0].dtype() == in[1].dtype();
+  if (is_plain && in.may_overwrite(0)) return {in[0].add_(in[1])};
+  if (is_plain && in.may_overwrite(1)) return {in[1].add_(in[0])};
+  return {at::add(in[0], in[1])};
+}
 NnOutputs sub(const NnInputs& in) { return {at::sub(in[0], in[1])}; }
 NnOutputs mul(const NnInputs& in) { return {at::mul(in[0], in[1])}; }
 // Of floats: LibTorch's integer division traps on the least number by -1.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "halftone/graph/ops/transposed_window.h"
+#include "halftone/nn/ops/constant_pad.h"
 #include "halftone/nn/ops/reference.h"
 #include "halftone/nn/ops/sliding.h"
 
@@ -55,9 +56,11 @@ NnOutputs conv(const NnInputs& in) {
     window.padding.assign(axes.size(), 0);
   }
   const int64_t groups = in.node.int_or("group", 1);
-  if (is_pixelwise(x, weight, window, groups))
-    return {
-        at::linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias_of(in)).permute({0, 3, 1, 2})};
+  if (is_pixelwise(x, weight, window, groups)) {
+    at::Tensor y = at::linear(x.permute({0, 2, 3, 1}), weight.flatten(1));
+    if (in.has(2)) y.add_(in[2]);  // at::linear fills the result with it and then adds the product
+    return {y.permute({0, 3, 1, 2})};
+  }
   const std::vector<int64_t> no_output_padding(axes.size(), 0);
   return {at::convolution(x, weight, bias_of(in), window.strides, window.padding, window.dilations,
                           false, no_output_padding, groups)};
@@ -87,7 +90,7 @@ at::Tensor transposed_and_cut(const NnInputs& in, const std::vector<WindowAxis>&
     pads.push_back(-axes[i].pad_begin);
     pads.push_back(axes[i].input + axes[i].pad_begin - full.size(static_cast<int64_t>(i) + 2));
   }
-  const at::Tensor y = at::constant_pad_nd(full, pads, 0);
+  const at::Tensor y = constant_pad(full, pads, 0);
   if (!in.has(2)) return y;
   std::vector<int64_t> channels(static_cast<size_t>(y.dim()), 1);
   channels[1] = y.size(1);

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "halftone/nn/ops/arguments.h"
+#include "halftone/nn/ops/constant_pad.h"
 #include "halftone/nn/ops/reference.h"
 
 namespace halftone {
@@ -17,7 +18,7 @@ at::Tensor padded_by_constant(const NnInputs& in, const std::vector<int64_t>& pa
     reversed.push_back(pads[i + rank]);
   }
   const at::Scalar value = in.has(2) ? in[2].item() : at::Scalar(in.node.float_or("value", 0));
-  return at::constant_pad_nd(in[0], reversed, value);
+  return constant_pad(in[0], reversed, value);
 }
 
 // One axis read at other positions.

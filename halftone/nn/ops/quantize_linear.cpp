@@ -86,9 +86,8 @@ template <typename Code>
 at::Tensor dequantize_fast(const at::Tensor& codes, float scale, int32_t zero_point) {
   const at::Tensor from = dense(codes);
   at::Tensor values = at::empty_like(from, codes.options().dtype(at::kFloat));
-  const Code* code = from.const_data_ptr<Code>();
-  float* value = values.data_ptr<float>();
-  for (int64_t i = 0; i < from.numel(); ++i) value[i] = dequantize(code[i], scale, zero_point);
+  dequantize_values<Code>({from.const_data_ptr<Code>(), static_cast<size_t>(from.numel())}, scale,
+                          zero_point, values.data_ptr<float>());
   return values;
 }
 

@@ -1,8 +1,8 @@
 #include "halftone/nn/ops/sliding.h"
 
-#include <ATen/ops/constant_pad_nd.h>
-
 #include <algorithm>
+
+#include "halftone/nn/ops/constant_pad.h"
 
 namespace halftone {
 
@@ -30,7 +30,7 @@ at::Tensor padded_to_windows(const at::Tensor& x, const std::vector<WindowAxis>&
     pads.push_back((axis.output - 1) * axis.stride + axis.extent() - axis.input - axis.pad_begin);
   }
   if (std::ranges::all_of(pads, [](int64_t pad) { return pad == 0; })) return x;
-  return at::constant_pad_nd(x, pads, value);
+  return constant_pad(x, pads, value);
 }
 
 }  // namespace halftone
