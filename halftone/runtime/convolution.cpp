@@ -43,6 +43,10 @@ HALFTONE_REGISTER(ConvolutionMethod, "reference", "Plain loops over 64-bit sums"
 
 }  // namespace
 
+bool Convolution::has_byte_weights() const {
+  return std::ranges::all_of(weights, [](int16_t w) { return w >= -128 && w <= 127; });
+}
+
 int64_t accumulator_bound(const Convolution& problem) {
   const size_t per_channel = problem.weights.size() / static_cast<size_t>(problem.outputs);
   int64_t most = 0;

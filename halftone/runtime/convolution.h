@@ -47,6 +47,7 @@ struct Convolution {
 
   int64_t group_inputs() const { return inputs / groups; }
   int64_t group_outputs() const { return outputs / groups; }
+  bool has_byte_weights() const;  // all within int8_t
   bool is_depthwise() const { return groups > 1 && group_inputs() == 1 && group_outputs() == 1; }
   const int16_t* tap(int64_t output_channel, int64_t tap) const {
     return weights.data() + (output_channel * window.taps() + tap) * group_inputs();

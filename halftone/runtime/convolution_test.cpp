@@ -61,6 +61,18 @@ Convolution extreme(int most_input, const std::function<int(int64_t)>& weight) {
   return p;
 }
 
+// The same of 70 channels with one filter each.
+Convolution extreme_depthwise(int most_input, const std::function<int(int64_t)>& weight) {
+  Convolution p = extreme(most_input, weight);
+  p.groups = p.inputs = p.outputs = 70;
+  p.weights.resize(static_cast<size_t>(p.outputs * 9));
+  p.bias.assign(70, 5);
+  p.multiplier.assign(70, 1e-4f);
+  return p;
+}
+
+constexpr auto kExtremes = {extreme, extreme_depthwise};
+
 // Every method that takes the problem gives the reference's bytes.
 void expect_all_methods_agree(const Convolution& problem, const Instance& instance,
                               const std::string& what, size_t* made = nullptr) {
@@ -146,27 +158,79 @@ TEST(Convolution, EveryMethodEqualsTheReferenceAtTheExtremes) {
   on_every_target([&](const char* target) {
     for (const auto& [pattern, weight] : patterns)
       for (int most_input : {1, 3, 15, 127, 255})
-        for (int w : {1, 2, 7, 8, 31, 32, 33, 63, 64, 65, 127, 255}) {
-          const Convolution problem = extreme(most_input, [&](int64_t i) { return weight(i, w); });
-          Rng rng(1);
-          Instance instance(problem, 1, 5, 6, rng);
-          std::memset(instance.codes(), most_input, instance.input_layout().bytes());
-          expect_all_methods_agree(problem, instance,
-                                   text(target, ", ", pattern, " ", w, ", inputs ", most_input));
-        }
+        for (int w : {1, 2, 7, 8, 31, 32, 33, 63, 64, 65, 127, 255})
+          for (const auto& make : kExtremes) {
+            const Convolution problem = make(most_input, [&](int64_t i) { return weight(i, w); });
+            Rng rng(1);
+            Instance instance(problem, 1, 5, 6, rng);
+            std::memset(instance.codes(), most_input, instance.input_layout().bytes());
+            expect_all_methods_agree(problem, instance,
+                                     text(target, ", ", pattern, " ", w, ", inputs ", most_input));
+          }
   });
+}
+
+// extreme() with another number of outputs.
+Convolution with_outputs(int64_t outputs, int most_input,
+                         const std::function<int(int64_t)>& weight) {
+  Convolution problem = extreme(most_input, weight);
+  problem.outputs = outputs;
+  problem.weights.clear();
+  for (int64_t i = 0; i < outputs * 9 * 24; ++i)
+    problem.weights.push_back(static_cast<int16_t>(weight(i)));
+  problem.bias.assign(static_cast<size_t>(outputs), 0);
+  problem.multiplier.assign(static_cast<size_t>(outputs), 1e-4f);
+  return problem;
 }
 
 std::string chosen(const ConvolutionMethods& methods, int most_input,
                    const std::function<int(int64_t)>& weight) {
-  Convolution problem = extreme(most_input, weight);
-  problem.outputs = 256;
-  problem.weights.clear();
-  for (int64_t i = 0; i < 256 * 9 * 24; ++i)
-    problem.weights.push_back(static_cast<int16_t>(weight(i)));
-  problem.bias.assign(256, 0);
-  problem.multiplier.assign(256, 1e-4f);
-  return choose_method(problem, methods).name;
+  return choose_method(with_outputs(256, most_input, weight), methods).name;
+}
+
+// Vectors of 16 channels in pairs would multiply zeros for every second one.
+TEST(Convolution, LayersOfFewChannelsFillTheLanesOfDotProducts) {
+  const ConvolutionMethod& dot = Registry<ConvolutionMethod>::get("dot");
+  on_every_target([&](const char* target) {
+    if (!dot.has_instruction()) return;
+    for (int64_t outputs : {16, 32, 48}) {
+      const auto problem =
+          with_outputs(outputs, 255, [](int64_t i) { return static_cast<int>(i % 255) - 127; });
+      std::string reason;
+      const auto kernel = dot.make(problem, reason);
+      EXPECT_EQ(kernel->weight_bytes(), problem.weights.size()) << outputs << ", " << target;
+    }
+  });
+}
+
+// Windows that are larger than a strip's room, or than all the room there is, and rows of many
+// strips.
+TEST(Convolution, DepthwiseStripsChangeNothing) {
+  size_t cut = 0, refused = 0;
+  on_every_target([&](const char* target) {
+    for (uint64_t seed = 0; seed < 60; ++seed) {
+      Rng rng(seed, "depthwise strips");
+      Convolution p;
+      p.window = {.height = pick(rng, 1, 9),
+                  .width = pick(rng, 1, 20),
+                  .stride_y = pick(rng, 1, 2),
+                  .stride_x = pick(rng, 1, 6),
+                  .dilation_x = pick(rng, 1, 9),
+                  .pad_left = pick(rng, 0, 9)};
+      p.groups = p.inputs = p.outputs = pick(rng, 2, 80);
+      p.gives_float = rng.below(4) == 0;
+      fill_randomly(p, static_cast<int>(pick(rng, 1, 9)), rng);
+      const int64_t columns = (p.window.width - 1) * p.window.dilation_x + 1;
+      const Instance instance(p, 1, 9, columns + pick(rng, 0, 150), rng);
+      expect_all_methods_agree(p, instance, text(target, ", seed ", seed));
+      std::string reason;
+      const auto kernel = Registry<ConvolutionMethod>::get("depthwise").make(p, reason);
+      refused += kernel == nullptr;
+      cut += kernel != nullptr && columns > 64;
+    }
+  });
+  EXPECT_GT(refused, 0u);
+  EXPECT_GT(cut, 50u);
 }
 
 // Weights of more than one bit by dot products whatever they are; one bit by lookups.
@@ -191,6 +255,10 @@ TEST(Convolution, DotProductsAreChosenWhereTheCpuHasThem) {
   const auto signs = [](int64_t i) { return i % 2 ? 1 : -1; };
   EXPECT_EQ(chosen(with_dot, 3, signs), "lookup-signs");
   EXPECT_EQ(chosen(without, 3, signs), "lookup-signs");
+
+  const auto depthwise = [&](int most) { return extreme_depthwise(255, up_to(most)); };
+  EXPECT_EQ(choose_method(depthwise(127), with_dot).name, "depthwise-dot");
+  EXPECT_EQ(choose_method(depthwise(200), with_dot).name, "depthwise");
 }
 
 // What the kernel found by asking the CPU, the operating system says too.
@@ -200,8 +268,10 @@ TEST(Convolution, DotProductsAreUsableWhereTheSystemListsThem) {
   if (cpu.find("\nflags") == std::string::npos) GTEST_SKIP() << "no flags in /proc/cpuinfo";
   const auto has = [&](const char* flag) { return cpu.find(flag) != std::string::npos; };
   const bool is_listed = has(" avx512_vnni") || (has(" avx_vnni") && !has(" avx512bw"));
-  const auto is_dot = [](const ConvolutionMethod* method) { return method->name == "dot"; };
-  EXPECT_EQ(std::ranges::any_of(usable_methods(), is_dot), is_listed);
+  for (const std::string name : {"dot", "depthwise-dot"}) {
+    const auto is_it = [&](const ConvolutionMethod* method) { return method->name == name; };
+    EXPECT_EQ(std::ranges::any_of(usable_methods(), is_it), is_listed) << name;
+  }
 }
 
 // 151 * 217 = 32767.
@@ -287,38 +357,41 @@ TEST(Convolution, RefusesSumsThat32BitsDoNotHold) {
 
 // Sums beyond 2^24 lose bits in float: part of the contract.
 TEST(Convolution, RoundsLargeSumsAsFloatDoes) {
-  Convolution problem = extreme(255, [](int64_t i) { return i % 3 ? 127 : 90; });
-  for (size_t c = 0; c < 20; ++c) {
-    problem.bias[c] = 900'000'001 + static_cast<int32_t>(c);
-    problem.multiplier[c] = 1.0f / 7'000'000;
+  for (const auto& make : kExtremes) {
+    Convolution problem = make(255, [](int64_t i) { return i % 3 ? 127 : 90; });
+    for (size_t c = 0; c < problem.bias.size(); ++c) {
+      problem.bias[c] = 900'000'001 + static_cast<int32_t>(c);
+      problem.multiplier[c] = 1.0f / 7'000'000;
+    }
+    on_every_target([&](const char* target) {
+      Rng rng(3);
+      const Instance instance(problem, 1, 6, 6, rng);
+      expect_all_methods_agree(problem, instance, target);
+    });
   }
-  on_every_target([&](const char* target) {
-    Rng rng(3);
-    const Instance instance(problem, 1, 6, 6, rng);
-    expect_all_methods_agree(problem, instance, target);
-  });
 }
 
 // Every sum is odd and halved: rounding half up, or after adding an odd zero point, gives other
 // codes.
 TEST(Convolution, EveryMethodRoundsTiesToEvenBeforeTheZeroPointIsAdded) {
   for (const int most_weight : {1, 7})
-    for (const int32_t zero_point : {0, 1, 7, 128}) {
-      Rng values(static_cast<uint64_t>(zero_point));
-      // Even products and an odd bias.
-      Convolution problem = extreme(most_weight == 1 ? 1 : 15, [&](int64_t) {
-        return most_weight == 1 ? 2 * static_cast<int>(values.below(2)) - 1
-                                : 2 * (static_cast<int>(values.below(8)) - 4);
-      });
-      problem.bias.assign(20, 25);
-      problem.multiplier.assign(20, 0.5f);
-      problem.output = {.scale = 1.0f, .zero_point = zero_point, .qmax = 255, .shift = 0};
-      on_every_target([&](const char* target) {
-        Rng rng(7);
-        const Instance instance(problem, 1, 6, 7, rng);
-        expect_all_methods_agree(problem, instance, text(target, ", zero point ", zero_point));
-      });
-    }
+    for (const int32_t zero_point : {0, 1, 7, 128})
+      for (const auto& make : kExtremes) {
+        Rng values(static_cast<uint64_t>(zero_point));
+        // Even products and an odd bias.
+        Convolution problem = make(most_weight == 1 ? 1 : 15, [&](int64_t) {
+          return most_weight == 1 ? 2 * static_cast<int>(values.below(2)) - 1
+                                  : 2 * (static_cast<int>(values.below(8)) - 4);
+        });
+        std::ranges::fill(problem.bias, 25);
+        std::ranges::fill(problem.multiplier, 0.5f);
+        problem.output = {.scale = 1.0f, .zero_point = zero_point, .qmax = 255, .shift = 0};
+        on_every_target([&](const char* target) {
+          Rng rng(7);
+          const Instance instance(problem, 1, 6, 7, rng);
+          expect_all_methods_agree(problem, instance, text(target, ", zero point ", zero_point));
+        });
+      }
 }
 
 TEST(Requantize, RoundsTiesToEvenBeforeTheZeroPointIsAdded) {

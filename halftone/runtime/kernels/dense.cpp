@@ -8,7 +8,7 @@ namespace {
 // Input that a strip's pixels add: small enough to stay in the first-level cache while all blocks
 // of channels sweep it.
 constexpr int64_t kStripBytes = 16 * 1024;
-// A whole number of tiles of 4, 5 and 6 pixels.
+// A whole number of tiles of 4, 5, 6 and 10 pixels.
 constexpr int64_t kStripMultiple = 60;
 // Layers with less work run on one thread: about 50 microseconds.
 constexpr uint64_t kThreadedMacs = 4'000'000;

@@ -14,7 +14,7 @@ namespace halftone::runtime {
 
 struct DensePlan {
   std::vector<Stretch> walk;
-  int64_t lanes = 4;          // 32-bit sums in a vector
+  int64_t lanes = 4;          // 32-bit sums in a vector; half as many where a block is one vector
   int64_t block = 8;          // channels of a block, a multiple of 2 * lanes
   int64_t step_elements = 4;  // inputs that one step multiplies
   int64_t step_bytes = 4;     // what they take in the prepared input

@@ -28,7 +28,7 @@ struct ScaledSum {
   HWY_INLINE VInts operator()(VInts a, VInts b) const {
     const VFloats side = hn::Add(hn::Mul(hn::ConvertTo(Floats(), b), factor_b), offset);
     const VFloats sum = hn::Add(hn::Mul(hn::ConvertTo(Floats(), a), factor_a), side);
-    return hn::NearestInt(hn::Min(hn::Max(sum, hn::Zero(Floats())), high));
+    return nearest_int(hn::Min(hn::Max(sum, hn::Zero(Floats())), high));
   }
 };
 
@@ -51,8 +51,7 @@ struct Definition {
     const VFloats value = kOperation == Operation::kAdd        ? hn::Add(x, y)
                           : kOperation == Operation::kSubtract ? hn::Sub(x, y)
                                                                : hn::Mul(x, y);
-    return hn::Add(hn::NearestInt(hn::Min(hn::Max(hn::Div(value, scale_out), low), high)),
-                   zero_out);
+    return hn::Add(nearest_int(hn::Min(hn::Max(hn::Div(value, scale_out), low), high)), zero_out);
   }
 };
 

@@ -53,7 +53,7 @@ struct LookupBlock {
   BlockEnd end;
   BlockSums bias;
   LookupBlock(const TileTask& whole, int64_t block)
-      : task(part(whole, block)), end(task), bias(block_bias(task)) {}
+      : task(part(whole, block)), end(task), bias(end.bias()) {}
   LookupBlock(const LookupBlock&) = delete;
 
   static TileTask part(TileTask task, int64_t block) {

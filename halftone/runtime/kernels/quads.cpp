@@ -22,6 +22,7 @@ HWY_INLINE QuadWeights load_quads(const std::byte* weights) {
 HWY_INLINE VInts widened(VShorts pairs) { return pair_sums(pairs, hn::Set(Shorts(), 1)); }
 
 struct WideSums {
+  using End = BlockEnd;
   BlockSums total;
   HWY_INLINE void start(const BlockSums& bias) { total = bias; }
   HWY_INLINE BlockSums sums() const { return total; }
@@ -77,6 +78,7 @@ struct TwoQuadStep : WideSums {
 };
 
 struct LongQuadStep {
+  using End = BlockEnd;
   using Weights = QuadWeights;
   static constexpr int64_t kInputBytes = 4;
   VShorts even, odd;
@@ -101,12 +103,38 @@ struct LongQuadStep {
   }
 };
 
+#if HWY_CAP_GE256
+// One vector of channels: for layers that would leave half of the lanes of two without work.
+struct NarrowDotStep {
+  using End = NarrowEnd;
+  using Weights = VSignedBytes;
+  static constexpr int64_t kInputBytes = 4;
+  VInts total;
+  static HWY_INLINE size_t weight_bytes() { return hn::Lanes(SignedBytes()); }
+  static HWY_INLINE Weights load(const std::byte* weights) {
+    return hn::Load(SignedBytes(), reinterpret_cast<const int8_t*>(weights));
+  }
+  HWY_INLINE void start(VInts bias) { total = bias; }
+  HWY_INLINE void add(const uint8_t* input, Weights w) {
+    total = AtOnce::add(total, broadcast4(input), w);
+  }
+  HWY_INLINE void flush() {}
+  HWY_INLINE VInts sums() const { return total; }
+};
+#endif
+
 void QuadTiles(const TileTask& task) { run_tiles<QuadStep<ByPairs>, 5>(task); }
 void TwoQuadTiles(const TileTask& task) { run_tiles<TwoQuadStep, 4>(task); }
 void LongQuadTiles(const TileTask& task) { run_tiles<LongQuadStep, 4>(task); }
 // Sums of as many pixels as 32 registers hold, or 16. By words, small code rather than fast.
 constexpr int kDotPixels = HWY_CAP_GE512 ? 10 : HWY_CAP_GE256 ? 6 : 2;
 void DotTiles(const TileTask& task) { run_tiles<QuadStep<AtOnce>, kDotPixels>(task); }
+#if HWY_CAP_GE256
+// Of as many pixels as hide the latency of a dot product.
+void NarrowDotTiles(const TileTask& task) { run_tiles<NarrowDotStep, 10>(task); }
+#else
+void NarrowDotTiles(const TileTask&) { HWY_ABORT("no vectors of 8 sums here"); }
+#endif
 void WordDotTiles(const TileTask& task) { run_tiles<QuadStep<ByWords>, 2>(task); }
 bool HasDotInstruction() { return has_dot_instruction(); }
 int64_t IntLanes() { return static_cast<int64_t>(hn::Lanes(Ints())); }
@@ -126,6 +154,7 @@ HWY_EXPORT(QuadTiles);
 HWY_EXPORT(TwoQuadTiles);
 HWY_EXPORT(LongQuadTiles);
 HWY_EXPORT(DotTiles);
+HWY_EXPORT(NarrowDotTiles);
 HWY_EXPORT(WordDotTiles);
 HWY_EXPORT(HasDotInstruction);
 HWY_EXPORT(IntLanes);
@@ -140,12 +169,8 @@ void quad_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(QuadTiles)(task); }
 void two_quad_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(TwoQuadTiles)(task); }
 void long_quad_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(LongQuadTiles)(task); }
 void dot_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(DotTiles)(task); }
+void narrow_dot_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(NarrowDotTiles)(task); }
 void word_dot_tiles(const TileTask& task) { HWY_DYNAMIC_DISPATCH(WordDotTiles)(task); }
-bool has_dot_instruction() { return HWY_DYNAMIC_DISPATCH(HasDotInstruction)(); }
-
-bool are_bytes(const Convolution& problem) {
-  return std::ranges::all_of(problem.weights, [](int16_t w) { return w >= -128 && w <= 127; });
-}
 
 // Sums that one 16-bit lane may hold: of the positive products, and of the negative ones.
 struct LaneBound {
@@ -185,7 +210,7 @@ std::string within(const char* what, int64_t most) {
 }
 
 std::unique_ptr<ConvolutionKernel> make_quads(const Convolution& problem, std::string& reason) {
-  if (!are_bytes(problem)) return reason = "weights of more than 8 bits", nullptr;
+  if (!problem.has_byte_weights()) return reason = "weights of more than 8 bits", nullptr;
   const int64_t most = most_products(problem, 2);
   reason = within("pairs", most);
   if (most > kMost) return nullptr;
@@ -194,7 +219,7 @@ std::unique_ptr<ConvolutionKernel> make_quads(const Convolution& problem, std::s
 }
 
 std::unique_ptr<ConvolutionKernel> make_two_quads(const Convolution& problem, std::string& reason) {
-  if (!are_bytes(problem)) return reason = "weights of more than 8 bits", nullptr;
+  if (!problem.has_byte_weights()) return reason = "weights of more than 8 bits", nullptr;
   const int64_t most = most_products(problem, 4);
   reason = within("two pairs", most);
   if (most > kMost) return nullptr;
@@ -204,7 +229,7 @@ std::unique_ptr<ConvolutionKernel> make_two_quads(const Convolution& problem, st
 
 std::unique_ptr<ConvolutionKernel> make_long_quads(const Convolution& problem,
                                                    std::string& reason) {
-  if (!are_bytes(problem)) return reason = "weights of more than 8 bits", nullptr;
+  if (!problem.has_byte_weights()) return reason = "weights of more than 8 bits", nullptr;
   std::vector<Stretch> walk = walk_within_16_bits(problem);
   int64_t steps = 0, flushes = 1;
   for (const Stretch& stretch : walk) {
@@ -218,12 +243,27 @@ std::unique_ptr<ConvolutionKernel> make_long_quads(const Convolution& problem,
                                        plan_of(problem, std::move(walk), 1, long_quad_tiles));
 }
 
+// Whether blocks of half the size save a quarter of the work: the lanes that no channel fills. Less
+// they lose again, as each reads the input anew.
+bool is_narrow(const Convolution& problem, const DensePlan& plan) {
+  const auto channels = [&](int64_t block) {
+    return (problem.group_outputs() + block - 1) / block * block;
+  };
+  return plan.lanes >= 8 && 4 * channels(plan.block / 2) <= 3 * channels(plan.block);
+}
+
 std::unique_ptr<ConvolutionKernel> make_dot(const Convolution& problem, std::string& reason) {
-  if (!are_bytes(problem)) return reason = "weights of more than 8 bits", nullptr;
+  if (!problem.has_byte_weights()) return reason = "weights of more than 8 bits", nullptr;
   reason = "four products of any 8-bit weights go into 32 bits at once";
-  return std::make_unique<DenseKernel>(problem,
-                                       plan_of(problem, whole_rows(problem, 4), 1,
-                                               has_dot_instruction() ? dot_tiles : word_dot_tiles));
+  const bool has_dot = has_dot_products();
+  DensePlan plan =
+      plan_of(problem, whole_rows(problem, 4), 1, has_dot ? dot_tiles : word_dot_tiles);
+  if (has_dot && is_narrow(problem, plan)) {
+    plan.block /= 2;
+    plan.lanes /= 2;
+    plan.tile = narrow_dot_tiles;
+  }
+  return std::make_unique<DenseKernel>(problem, plan);
 }
 
 HALFTONE_REGISTER(ConvolutionMethod, "quads", "8-bit products, pairs summed in 16 bits", 20,
@@ -233,9 +273,11 @@ HALFTONE_REGISTER(ConvolutionMethod, "quads-2", "8-bit products, four summed in 
 HALFTONE_REGISTER(ConvolutionMethod, "quads-long", "8-bit products, long sums in 16 bits", 40,
                   make_long_quads);
 HALFTONE_REGISTER(ConvolutionMethod, "dot", "8-bit products, four summed in 32 bits", 50, make_dot,
-                  has_dot_instruction);
+                  has_dot_products);
 
 }  // namespace
+
+bool has_dot_products() { return HWY_DYNAMIC_DISPATCH(HasDotInstruction)(); }
 
 int64_t most_products(const Convolution& problem, int64_t count) {
   int64_t most = 0;

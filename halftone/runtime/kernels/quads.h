@@ -18,6 +18,9 @@
 
 namespace halftone::runtime {
 
+// Whether this CPU adds four products of bytes to a 32-bit sum in one instruction.
+bool has_dot_products();
+
 // Largest |sum| over all outputs that `count` products can reach whose weights stand together: at
 // elements e, e+1 and, for more than two, at e+4, e+5, ... of a row, as the lanes of `count` / 2
 // steps add them.

@@ -42,4 +42,9 @@ inline int64_t channel_slot(int64_t c, int64_t lanes) {
   return block * 2 * lanes + in_block / 4 % 2 * lanes + in_block / 8 * 4 + in_block % 4;
 }
 
+// The same for a block of as many channels as a vector has bytes, in four vectors of sums.
+inline int64_t byte_slot(int64_t c, int64_t lanes) {
+  return c % 16 / 4 * lanes + c / 16 * 4 + c % 4;
+}
+
 }  // namespace halftone::runtime

@@ -16,6 +16,7 @@ struct WordStep {
     VShorts even, odd;
   };
   static constexpr int64_t kInputBytes = 4;
+  using End = BlockEnd;
   BlockSums total;
   static HWY_INLINE size_t weight_bytes() { return 4 * hn::Lanes(Shorts()); }
   static HWY_INLINE Weights load(const std::byte* weights) {
