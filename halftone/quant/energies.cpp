@@ -7,9 +7,15 @@
 
 namespace halftone {
 
+// clang 16 gives such functions a name of its own, which other files do not link to.
+#ifdef __clang__
+#define HALFTONE_CLONES
+#else
+#define HALFTONE_CLONES [[gnu::target_clones("avx2", "default")]]
+#endif
+
 // Eight running sums in double, so that the compiler can add in vectors.
-[[gnu::target_clones("avx2", "default")]] void Energies::add(std::span<const float> original,
-                                                             std::span<const float> other) {
+HALFTONE_CLONES void Energies::add(std::span<const float> original, std::span<const float> other) {
   constexpr size_t kLanes = 8;
   std::array<double, kLanes> signals{}, noises{};
   const size_t size = std::min(original.size(), other.size());
