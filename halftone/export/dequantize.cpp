@@ -88,10 +88,7 @@ class Dequantizer {
   };
 
   Graph& graph() { return result_.model.graph; }
-  std::string current(const std::string& name) const {
-    const auto found = renamed_.find(name);
-    return found == renamed_.end() ? name : found->second;
-  }
+  std::string current(const std::string& name) const { return substituted(renamed_, name); }
 
   std::string unique(const std::string& wanted) {
     std::string name = wanted;
@@ -334,10 +331,7 @@ class Dequantizer {
   }
 
   void rename_outputs() {
-    rename_values(graph(), [&](const std::string& name) {
-      const auto found = output_of_.find(name);
-      return found == output_of_.end() ? name : found->second;
-    });
+    rename_values(graph(), [&](const std::string& name) { return substituted(output_of_, name); });
     for (const auto& [old, name] : output_of_) {
       auto site = result_.sites.activations.extract(old);
       if (site.empty()) continue;

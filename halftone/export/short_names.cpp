@@ -116,10 +116,7 @@ void shorten_names(Model& model, const std::set<std::string>& kept) {
     short_name[name] = letters(number++);
     if (kept.contains(name)) record += short_name[name] + " " + name + "\n";
   }
-  rename_all(graph, [&](const std::string& name) {
-    const auto found = short_name.find(name);
-    return found == short_name.end() ? name : found->second;
-  });
+  rename_all(graph, [&](const std::string& name) { return substituted(short_name, name); });
   for (Node& node : graph.nodes) node.name.clear();
   if (!record.empty()) model.set_metadata(kKey, deflated(record));
 }

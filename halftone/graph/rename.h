@@ -11,6 +11,13 @@
 
 namespace halftone {
 
+// The name that `names` gives in place of `name`; that itself where it gives none.
+inline const std::string& substituted(const std::map<std::string, std::string>& names,
+                                      const std::string& name) {
+  const auto found = names.find(name);
+  return found == names.end() ? name : found->second;
+}
+
 // rename: from the name to the one that stands in its place, the same where it stays. Statistics go
 // along; what subgraphs capture, initializers, inputs, outputs and types are left to the caller.
 template <typename Rename>

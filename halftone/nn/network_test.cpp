@@ -170,7 +170,7 @@ TEST(Network, OverwritingChangesNoResult) {
   }
 }
 
-// At the limits themselves too, where either side would do.
+// Not at the limits themselves, as Relu at 0.
 TEST(Network, ClipPassesGradientsBetweenItsLimits) {
   Graph graph;
   graph.inputs.push_back({"x", {DType::kFloat, testing_ops::dims({5})}, {}});

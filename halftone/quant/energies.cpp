@@ -6,16 +6,12 @@
 #include <numeric>
 
 namespace halftone {
+namespace {
 
-// clang 16 gives such functions a name of its own, which other files do not link to.
-#ifdef __clang__
-#define HALFTONE_CLONES
-#else
-#define HALFTONE_CLONES [[gnu::target_clones("avx2", "default")]]
-#endif
-
-// Eight running sums in double, so that the compiler can add in vectors.
-HALFTONE_CLONES void Energies::add(std::span<const float> original, std::span<const float> other) {
+// Eight running sums in double, so that the compiler can add in vectors. Of this file alone: clang
+// 16 gives clones a name that other files do not link to.
+[[gnu::target_clones("avx2", "default")]] Energies energies_of(std::span<const float> original,
+                                                               std::span<const float> other) {
   constexpr size_t kLanes = 8;
   std::array<double, kLanes> signals{}, noises{};
   const size_t size = std::min(original.size(), other.size());
@@ -29,8 +25,14 @@ HALFTONE_CLONES void Energies::add(std::span<const float> original, std::span<co
   for (; i + kLanes <= size; i += kLanes)
     for (size_t lane = 0; lane < kLanes; ++lane) add_one(i + lane, lane);
   for (; i < size; ++i) add_one(i, 0);
-  signal += std::accumulate(signals.begin(), signals.end(), 0.0);
-  noise += std::accumulate(noises.begin(), noises.end(), 0.0);
+  return {std::accumulate(signals.begin(), signals.end(), 0.0),
+          std::accumulate(noises.begin(), noises.end(), 0.0)};
+}
+
+}  // namespace
+
+void Energies::add(std::span<const float> original, std::span<const float> other) {
+  *this += energies_of(original, other);
 }
 
 Energies& Energies::operator+=(const Energies& more) {

@@ -64,10 +64,7 @@ void join_skips(Graph& graph) {
   std::map<std::string, std::string> joined;  // skip -> value
   for (const std::string& value : separated_skips(graph)) joined[skip_name(value)] = value;
   std::erase_if(graph.nodes, is_skip_copy);
-  rename_values(graph, [&](const std::string& name) {
-    const auto found = joined.find(name);
-    return found == joined.end() ? name : found->second;
-  });
+  rename_values(graph, [&](const std::string& name) { return substituted(joined, name); });
 }
 
 }  // namespace halftone

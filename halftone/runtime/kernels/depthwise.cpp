@@ -202,10 +202,9 @@ HWY_INLINE void depthwise_row(const DepthwiseTask& task) {
   }
 }
 
-// Sums of as many pixels as the registers hold beside their weights.
-void DepthwisePairs(const DepthwiseTask& task) { depthwise_row<TapPairs, 4>(task); }
+void DepthwisePairs(const DepthwiseTask& task) { depthwise_row<TapPairs, kTilePixels>(task); }
 #if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-constexpr int kQuadPixels = HWY_CAP_GE512 ? 4 : 2;
+constexpr int kQuadPixels = HWY_CAP_GE512 ? kTilePixels : kTilePixels / 2;
 void DepthwiseQuads(const DepthwiseTask& task) { depthwise_row<TapQuads, kQuadPixels>(task); }
 #else
 void DepthwiseQuads(const DepthwiseTask&) { HWY_ABORT("no dot products here"); }
@@ -232,14 +231,12 @@ namespace {
 void depthwise_pairs(const DepthwiseTask& task) { HWY_DYNAMIC_DISPATCH(DepthwisePairs)(task); }
 void depthwise_quads(const DepthwiseTask& task) { HWY_DYNAMIC_DISPATCH(DepthwiseQuads)(task); }
 
-// Of the largest tiles: strips of whole ones compute no pixel twice.
-constexpr int64_t kTilePixels = 4;
-
 // What one instruction sums: `taps` of a column, for `block` channels.
 struct DepthwisePlan {
   int64_t lanes, block, taps, weight_bytes;
   int64_t (*slot)(int64_t channel, int64_t lanes);
   void (*row)(const DepthwiseTask&);
+  int64_t groups(const Window& window) const { return (window.height + taps - 1) / taps; }
   int64_t group_bytes() const { return block * taps * weight_bytes; }
 };
 
@@ -262,7 +259,7 @@ class DepthwiseKernel : public ConvolutionKernel {
         channels_(problem.outputs),
         output_(problem.output),
         gives_float_(problem.gives_float),
-        groups_((window_.height + plan.taps - 1) / plan.taps) {
+        groups_(plan.groups(window_)) {
     weights_ = AlignedBuffer(static_cast<size_t>(blocks() * block_bytes()));
     bias_.resize(static_cast<size_t>(blocks() * plan.block));
     multiplier_.resize(bias_.size());
@@ -366,7 +363,7 @@ class DepthwiseKernel : public ConvolutionKernel {
 
 std::unique_ptr<ConvolutionKernel> make_kernel(const Convolution& problem,
                                                const DepthwisePlan& plan, std::string& reason) {
-  const int64_t groups = (problem.window.height + plan.taps - 1) / plan.taps;
+  const int64_t groups = plan.groups(problem.window);
   const bool has_room =
       groups <= kMostColumnBytes / plan.group_bytes() &&
       window_columns(problem.window) <= kMostColumnBytes / (groups * plan.group_bytes());

@@ -11,6 +11,10 @@ namespace halftone::runtime {
 // first-level cache holds, or those of a single pixel's window.
 inline constexpr int64_t kStripColumnBytes = 16 * 1024, kMostColumnBytes = 64 * 1024;
 
+// Whose sums the registers hold beside their weights, or half as many. Strips of whole tiles compute
+// no pixel twice.
+inline constexpr int kTilePixels = 4;
+
 struct DepthwiseTask {
   TileTask tile;             // but for its runs and input offsets
   int64_t strip_pixels;      // whose columns are interleaved at a time
