@@ -1,5 +1,7 @@
 #include "halftone/graph/passes/sum_codes.h"
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -46,8 +48,8 @@ class CodeSums {
     std::vector<Node> result;
     for (const Node& node : graph_.nodes) {
       if (rewrite(node, result)) continue;
-      const bool takes_steps = takes_steps_.contains(node.outputs.empty() ? "" : node.outputs[0]);
-      result.push_back(takes_steps ? by_scale_one(node) : node);
+      const auto step = steps_.find(node.outputs.empty() ? "" : node.outputs[0]);
+      result.push_back(step == steps_.end() ? node : in_steps(node, step->second));
     }
     graph_.nodes = std::move(result);
     remove_dead_code(graph_);
@@ -70,9 +72,10 @@ class CodeSums {
     if (bias) sum.inputs.push_back(codes_of(*bias, result));
     sum.outputs = {graph_.unique_name(node.outputs[0] + "_sum")};
     const std::string factor = graph_.unique_name(node.outputs[0] + "_scale");
-    if (const Node* quantizer = only_quantizer(node.outputs[0])) {
-      for (float& scale : scales) scale /= graph_.constant(quantizer->inputs[1])->item<float>();
-      takes_steps_.insert(quantizer->outputs[0]);
+    if (const auto readers = readers_up_to_quantizer(node.outputs[0]); !readers.empty()) {
+      const float step = graph_.constant(readers.back()->inputs[1])->item<float>();
+      for (float& scale : scales) scale /= step;
+      for (const Node* reader : readers) steps_[reader->outputs[0]] = step;
     }
     graph_.initializers[factor] = along_channels(scales, type.shape->size());
     result.push_back(sum);
@@ -102,23 +105,52 @@ class CodeSums {
     return node;
   }
 
-  // The QuantizeLinear by one constant scale that alone reads the value, be it through a Relu.
-  const Node* only_quantizer(const std::string& value) const {
-    const auto reader = [&](const std::string& read) {
-      const int index = links_.only_consumer(read);
-      return index < 0 ? nullptr : &graph_.nodes[static_cast<size_t>(index)];
-    };
-    const Node* node = reader(value);
-    if (node && node->op_type == "Relu") node = reader(node->outputs[0]);
-    if (!node || node->op_type != "QuantizeLinear" || !node->domain.empty()) return nullptr;
-    const Tensor* scale = graph_.constant(node->input(1));
-    return scale && scale->dtype() == DType::kFloat && scale->count() == 1 ? node : nullptr;
+  // A quantizer or clamp of what is in steps.
+  Node in_steps(Node node, float step) {
+    if (node.op_type == "QuantizeLinear") return by_scale_one(std::move(node));
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      if (node.inputs[i].empty()) continue;
+      const float limit = graph_.constant(node.inputs[i])->item<float>() / step;
+      node.inputs[i] = graph_.unique_name(node.inputs[i] + "_steps");
+      graph_.initializers[node.inputs[i]] = Tensor::scalar<float>(limit);
+    }
+    return node;
+  }
+
+  bool is_scalar(const std::string& name) const {
+    const Tensor* constant = graph_.constant(name);
+    return constant && constant->dtype() == DType::kFloat && constant->count() == 1;
+  }
+
+  // Whether the node bounds its first input by constants.
+  bool is_clamp(const Node& node, const std::string& value) const {
+    static const std::set<std::string> kClamps = {"Relu", "Clip", "Max", "Min"};
+    return kClamps.contains(node.op_type) && node.domain.empty() && node.inputs[0] == value &&
+           std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+                       [&](const std::string& limit) { return limit.empty() || is_scalar(limit); });
+  }
+
+  // The QuantizeLinear by one constant scale that alone reads the value, last, after the clamps
+  // between them; empty where there is none.
+  std::vector<const Node*> readers_up_to_quantizer(std::string value) const {
+    std::vector<const Node*> readers;
+    for (;;) {
+      const int index = links_.only_consumer(value);
+      if (index < 0) return {};
+      const Node& node = graph_.nodes[static_cast<size_t>(index)];
+      readers.push_back(&node);
+      if (node.op_type == "QuantizeLinear" && node.domain.empty())
+        return is_scalar(node.input(1)) ? readers : std::vector<const Node*>();
+      if (!is_clamp(node, value)) return {};
+      value = node.outputs[0];
+    }
   }
 
   Graph& graph_;
   const Links links_;
   std::set<std::string> made_;
-  std::set<std::string> takes_steps_;  // outputs of QuantizeLinears whose input is in steps
+  // By output: steps that a QuantizeLinear or a clamp reads its input in.
+  std::map<std::string, float> steps_;
 };
 
 }  // namespace
