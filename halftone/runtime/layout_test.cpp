@@ -50,6 +50,16 @@ TEST(PixelRows, EveryRowIsVisitedOnceOnAnyNumberOfThreads) {
                    });
     EXPECT_EQ(rows.size(), 200u);
     EXPECT_EQ(pixels, dense.pixels());
+    int64_t dense_pixels = 0;
+    int visits = 0;
+    each_pixel_row(std::array<const Layout*, 1>{&dense}, pool, [&](const auto& at, int64_t count) {
+      const std::lock_guard lock(mutex);
+      EXPECT_EQ(at[0] % dense.row_bytes(), 0);
+      dense_pixels += count;
+      ++visits;
+    });
+    EXPECT_EQ(visits, threads);
+    EXPECT_EQ(dense_pixels, dense.pixels());
   }
 }
 

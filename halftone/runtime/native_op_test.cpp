@@ -271,6 +271,22 @@ TEST(NativeOp, AveragePoolsAreWithinOneStepOfTheReference) {
   }
 }
 
+// Enough work for two threads, and more channels than a pool sums at a time.
+TEST(NativeOp, WorkThatThreadsShareEqualsTheReference) {
+  using I = std::vector<int64_t>;
+  const Shape large{1, 270, 40, 40};
+  const Attributes window{{"kernel_shape", I{3, 3}}, {"pads", I{1, 1, 1, 1}}, {"strides", I{2, 2}}};
+  OneOperator table(op("Sigmoid", {"x"}));
+  EXPECT_EQ(table.input("x", large, kU8, 0.05f, 128).output(kU8, 0.004f, 0).difference(), 0);
+  OneOperator sum(op("Add", {"x", "z"}));
+  sum.input("x", large, kU8, 0.1f, 7).input("z", large, kI8, 0.07f, -3).output(kU8, 0.2f, 9);
+  EXPECT_EQ(sum.difference(), 0);
+  OneOperator most(op("MaxPool", {"x"}, window));
+  EXPECT_EQ(most.input("x", large, kI8, 0.1f, 7).output(kI8, 0.1f, 7).difference(), 0);
+  OneOperator mean(op("AveragePool", {"x"}, window));
+  EXPECT_LE(mean.input("x", large, kU8, 0.1f, 7).output(kU8, 0.09f, 40).difference(), 1);
+}
+
 Tensor random_codes(const Shape& shape, DType dtype, uint64_t seed) {
   Rng rng(seed);
   std::vector<std::byte> codes(static_cast<size_t>(element_count(shape)));

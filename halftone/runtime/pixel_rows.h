@@ -6,8 +6,8 @@
 #include <array>
 #include <vector>
 
-#include "halftone/base/thread_pool.h"
 #include "halftone/runtime/layout.h"
+#include "halftone/runtime/split.h"
 
 namespace halftone::runtime {
 
@@ -19,20 +19,17 @@ void each_pixel_row(const std::array<const Layout*, kLayouts>& layouts, ThreadPo
   const Layout& first = *layouts[0];
   const bool are_dense =
       std::ranges::all_of(layouts, [](const Layout* layout) { return layout->is_dense(); });
-  if (are_dense) return visit(std::array<int64_t, kLayouts>{}, first.batch * first.pixels());
-  // A thread's start costs more than what it would save on little work.
-  constexpr int64_t kThreadedBytes = 1 << 18;
-  const auto rows = [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      std::array<int64_t, kLayouts> offsets;
-      for (size_t i = 0; i < kLayouts; ++i)
-        offsets[i] = layouts[i]->pixel(row / first.height, row % first.height, 0);
-      visit(offsets, first.width);
-    }
+  const auto visit_from = [&](int64_t row, int64_t pixels) {
+    std::array<int64_t, kLayouts> offsets;
+    for (size_t i = 0; i < kLayouts; ++i)
+      offsets[i] = layouts[i]->pixel(row / first.height, row % first.height, 0);
+    visit(offsets, pixels);
   };
   const int64_t count = first.batch * first.height;
-  if (count * first.row_bytes() < kThreadedBytes) return rows(0, count);
-  pool.parallel(count, rows);
+  split(pool, count, count * first.row_bytes(), [&](int64_t begin, int64_t end) {
+    if (are_dense) return visit_from(begin, (end - begin) * first.width);
+    for (int64_t row = begin; row < end; ++row) visit_from(row, first.width);
+  });
 }
 
 }  // namespace halftone::runtime

@@ -3,12 +3,14 @@
 // order of its walk, how a weight is stored, and the work on a tile.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <vector>
 
 #include "halftone/runtime/aligned_buffer.h"
 #include "halftone/runtime/kernels/tap_runs.h"
+#include "halftone/runtime/split.h"
 
 namespace halftone::runtime {
 
@@ -28,6 +30,20 @@ struct DensePlan {
   int32_t bias_offset = 0;           // added to every bias
   std::vector<uint8_t> tables = {};  // given to the tile function
 };
+
+// Calls convert(first, count) for pieces of the input's codes, borders included, split among
+// threads. What follows a piece by less than a vector may be read, and written where it ends the
+// input.
+template <typename Convert>
+void each_piece(const ConvolutionTask& task, const Convert& convert) {
+  constexpr size_t kPiece = 64;  // codes: the largest vector
+  const auto codes = static_cast<size_t>(task.input_layout.batch * task.input_layout.image_bytes());
+  const auto pieces = static_cast<int64_t>((codes + kPiece - 1) / kPiece);
+  split(task.pool, pieces, static_cast<int64_t>(codes), [&](int64_t begin, int64_t end) {
+    const size_t first = static_cast<size_t>(begin) * kPiece;
+    convert(first, std::min(codes, static_cast<size_t>(end) * kPiece) - first);
+  });
+}
 
 class DenseKernel : public ConvolutionKernel {
  public:

@@ -344,10 +344,13 @@ class LookupKernel : public DenseKernel {
  protected:
   const uint8_t* prepared_input(const ConvolutionTask& task) const override {
     auto* offsets = reinterpret_cast<uint16_t*>(task.scratch);
-    if (group_ == 2)
-      HWY_DYNAMIC_DISPATCH(PairOffsets)(task.input, codes_, inputs_, offsets);
-    else
-      HWY_DYNAMIC_DISPATCH(QuadOffsets)(task.input, codes_, inputs_, offsets);
+    each_piece(task, [&](size_t first, size_t count) {
+      const uint8_t* codes = task.input + first;
+      if (group_ == 2)
+        HWY_DYNAMIC_DISPATCH(PairOffsets)(codes, count, inputs_, offsets + first / 2);
+      else
+        HWY_DYNAMIC_DISPATCH(QuadOffsets)(codes, count, inputs_, offsets + first / 4);
+    });
     return reinterpret_cast<const uint8_t*>(offsets);
   }
 

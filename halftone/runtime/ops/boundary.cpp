@@ -1,22 +1,32 @@
 #include "halftone/runtime/ops/boundary.h"
 
+#include <algorithm>
+#include <array>
+
+#include "halftone/runtime/split.h"
+
 namespace halftone::runtime {
 namespace {
 
 // Calls visit(plain element, byte of the code, count, bytes between codes) for every line of
-// elements that are consecutive in the plain tensor.
+// elements that are consecutive in the plain tensor. Lines are split among the pool's threads.
 template <typename Visit>
-void each_line(const Shape& shape, const Layout& layout, const Visit& visit) {
-  if (shape.size() != 4) {
-    for (int64_t row = 0; row < layout.width; ++row)
-      visit(row * layout.channels, layout.pixel(0, 0, row), layout.channels, int64_t{1});
-    return;
-  }
-  int64_t element = 0;
-  for (int64_t n = 0; n < layout.batch; ++n)
-    for (int64_t c = 0; c < layout.channels; ++c)
-      for (int64_t y = 0; y < layout.height; ++y, element += layout.width)
-        visit(element, layout.pixel(n, y, 0) + c, layout.width, layout.pitch);
+void each_line(const Shape& shape, const Layout& layout, ThreadPool& pool, const Visit& visit) {
+  const bool are_images = shape.size() == 4;
+  const int64_t planes = layout.batch * layout.channels;
+  const int64_t lines = are_images ? planes * layout.height : layout.width;
+  const int64_t count = are_images ? layout.width : layout.channels;
+  split(pool, lines, lines * count, [&](int64_t begin, int64_t end) {
+    for (int64_t line = begin; line < end; ++line) {
+      if (!are_images) {
+        visit(line * count, layout.pixel(0, 0, line), count, int64_t{1});
+        continue;
+      }
+      const int64_t plane = line / layout.height;
+      const int64_t pixel = layout.pixel(plane / layout.channels, line % layout.height, 0);
+      visit(line * count, pixel + plane % layout.channels, count, layout.pitch);
+    }
+  });
 }
 
 class BoundaryLayer : public Layer {
@@ -46,18 +56,22 @@ class QuantizeLayer : public BoundaryLayer {
  public:
   QuantizeLayer(int input, int output, const Value& codes)
       : BoundaryLayer("QuantizeLinear", input, output, codes, output) {}
-  size_t scratch_bytes() const override {
-    return static_cast<size_t>(std::max(layout().width, layout().channels));
-  }
   void run(const Context& context) const override {
     const float* from = context.at<const float>(inputs[0]);
     uint8_t* to = context.at<uint8_t>(outputs[0]);
-    auto* line = reinterpret_cast<uint8_t*>(context.scratch);
-    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
-      quantize_values(std::span(from + element, static_cast<size_t>(count)), type().scale,
-                      type().zero_point, type().range(), line);
-      for (int64_t i = 0; i < count; ++i) to[at + i * step] = line[i];
-    });
+    each_line(shape(), layout(), context.pool,
+              [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+                std::array<uint8_t, 256> codes;
+                for (int64_t i = 0; i < count; ++i) {
+                  const auto k = static_cast<size_t>(i) % codes.size();
+                  if (k == 0)
+                    quantize_values(
+                        std::span(from + element + i,
+                                  std::min(codes.size(), static_cast<size_t>(count - i))),
+                        type().scale, type().zero_point, type().range(), codes.data());
+                  to[at + i * step] = codes[k];
+                }
+              });
   }
 };
 
@@ -70,9 +84,11 @@ class DequantizeLayer : public BoundaryLayer {
   void run(const Context& context) const override {
     const uint8_t* from = context.at<const uint8_t>(inputs[0]);
     float* to = context.at<float>(outputs[0]);
-    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
-      for (int64_t i = 0; i < count; ++i) to[element + i] = type().value(from[at + i * step]);
-    });
+    each_line(shape(), layout(), context.pool,
+              [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+                for (int64_t i = 0; i < count; ++i)
+                  to[element + i] = type().value(from[at + i * step]);
+              });
   }
 };
 
@@ -84,10 +100,11 @@ class ImportLayer : public BoundaryLayer {
   void run(const Context& context) const override {
     const uint8_t* from = context.at<const uint8_t>(inputs[0]);
     uint8_t* to = context.at<uint8_t>(outputs[0]);
-    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
-      for (int64_t i = 0; i < count; ++i)
-        to[at + i * step] = static_cast<uint8_t>(from[element + i] - type().shift);
-    });
+    each_line(shape(), layout(), context.pool,
+              [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+                for (int64_t i = 0; i < count; ++i)
+                  to[at + i * step] = static_cast<uint8_t>(from[element + i] - type().shift);
+              });
   }
 };
 
@@ -98,10 +115,11 @@ class ExportLayer : public BoundaryLayer {
   void run(const Context& context) const override {
     const uint8_t* from = context.at<const uint8_t>(inputs[0]);
     uint8_t* to = context.at<uint8_t>(outputs[0]);
-    each_line(shape(), layout(), [&](int64_t element, int64_t at, int64_t count, int64_t step) {
-      for (int64_t i = 0; i < count; ++i)
-        to[element + i] = static_cast<uint8_t>(from[at + i * step] + type().shift);
-    });
+    each_line(shape(), layout(), context.pool,
+              [&](int64_t element, int64_t at, int64_t count, int64_t step) {
+                for (int64_t i = 0; i < count; ++i)
+                  to[element + i] = static_cast<uint8_t>(from[at + i * step] + type().shift);
+              });
   }
 };
 

@@ -1,9 +1,11 @@
 // MaxPool, AveragePool and GlobalAveragePool over two axes.
 #include <algorithm>
+#include <array>
 
 #include "halftone/graph/ops/window.h"
 #include "halftone/runtime/code_map.h"
 #include "halftone/runtime/native_op.h"
+#include "halftone/runtime/split.h"
 
 namespace halftone::runtime {
 namespace {
@@ -17,14 +19,18 @@ class PoolLayer : public Layer {
   }
 
  protected:
-  // Calls visit(scratch of one thread's channels, window's pixels by each_tap, output) for every
-  // output pixel.
+  // Calls visit(image, y, x) for every output pixel; rows are split among the pool's threads.
   template <typename Visit>
-  void each_output(const Visit& visit) const {
-    for (int64_t n = 0; n < output_.batch; ++n)
-      for (int64_t oy = 0; oy < output_.height; ++oy)
-        for (int64_t ox = 0; ox < output_.width; ++ox) visit(n, oy, ox);
+  void each_output(ThreadPool& pool, const Visit& visit) const {
+    const int64_t rows = output_.batch * output_.height;
+    const int64_t bytes = rows * output_.width * output_.pitch * y_.kernel * x_.kernel;
+    split(pool, rows, bytes, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row)
+        for (int64_t ox = 0; ox < output_.width; ++ox)
+          visit(row / output_.height, row % output_.height, ox);
+    });
   }
+  // Calls visit(byte of the input's pixel) for every pixel of the window.
   template <typename Visit>
   void each_tap(int64_t n, int64_t oy, int64_t ox, const Visit& visit) const {
     const Span rows = taps_inside(y_, oy), columns = taps_inside(x_, ox);
@@ -48,7 +54,7 @@ class MaxPoolLayer : public PoolLayer {
   void run(const Context& context) const override {
     const uint8_t* from = context.at<const uint8_t>(inputs[0]);
     uint8_t* to = context.at<uint8_t>(outputs[0]);
-    each_output([&](int64_t n, int64_t oy, int64_t ox) {
+    each_output(context.pool, [&](int64_t n, int64_t oy, int64_t ox) {
       uint8_t* out = to + output_.pixel(n, oy, ox);
       std::fill_n(out, output_.channels, uint8_t{0});
       each_tap(n, oy, ox, [&](int64_t pixel) {
@@ -72,26 +78,26 @@ class AveragePoolLayer : public PoolLayer {
     kernel = "sum of codes";
     reason = "sums of codes are exact";
   }
-  size_t scratch_bytes() const override {
-    return static_cast<size_t>(output_.channels) * sizeof(int32_t);
-  }
   void run(const Context& context) const override {
     const uint8_t* from = context.at<const uint8_t>(inputs[0]);
     uint8_t* to = context.at<uint8_t>(outputs[0]);
-    auto* sums = reinterpret_cast<int32_t*>(context.scratch);
-    each_output([&](int64_t n, int64_t oy, int64_t ox) {
-      std::fill_n(sums, output_.channels, 0);
-      int32_t taps = 0;
-      each_tap(n, oy, ox, [&](int64_t pixel) {
-        for (int64_t c = 0; c < output_.channels; ++c) sums[c] += from[pixel + c];
-        ++taps;
-      });
+    each_output(context.pool, [&](int64_t n, int64_t oy, int64_t ox) {
+      const int64_t taps = taps_inside(y_, oy).size() * taps_inside(x_, ox).size();
       const int64_t counted =
           counts_padding_ ? taps_padded(y_, oy).size() * taps_padded(x_, ox).size() : taps;
       const float m = (input_type_.scale / static_cast<float>(counted)) / output_type_.scale;
+      const auto zeros = static_cast<int32_t>(taps * input_type_.zero_point);
       uint8_t* out = to + output_.pixel(n, oy, ox);
-      for (int64_t c = 0; c < output_.channels; ++c)
-        out[c] = requantize(sums[c] - taps * input_type_.zero_point, m, output_type_);
+      std::array<int32_t, 256> sums;
+      for (int64_t first = 0; first < output_.channels; first += std::ssize(sums)) {
+        const int64_t count = std::min(std::ssize(sums), output_.channels - first);
+        std::fill_n(sums.data(), count, 0);
+        each_tap(n, oy, ox, [&](int64_t pixel) {
+          for (int64_t c = 0; c < count; ++c) sums.data()[c] += from[pixel + first + c];
+        });
+        for (int64_t c = 0; c < count; ++c)
+          out[first + c] = requantize(sums.data()[c] - zeros, m, output_type_);
+      }
     });
   }
 
