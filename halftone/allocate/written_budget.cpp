@@ -1,6 +1,7 @@
 #include "halftone/allocate/written_budget.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "halftone/allocate/budget.h"
@@ -9,6 +10,7 @@
 #include "halftone/export/prepare.h"
 #include "halftone/graph/cost.h"
 #include "halftone/graph/links.h"
+#include "halftone/graph/moving.h"
 #include "halftone/graph/passes/separate_skips.h"
 #include "halftone/graph/subgraph.h"
 
@@ -57,6 +59,34 @@ double mean_of(const std::vector<std::pair<double, double>>& bits_and_elements) 
   return elements > 0 ? bits / elements : 0;
 }
 
+// Bits of activations as layers read them, as if nothing were separated: a skip does not count, and
+// what shares its scale counts by what the layer reads.
+std::map<std::string, int> read_bits(const Dequantized& parts) {
+  Graph joined = parts.model.graph;
+  const std::set<std::string> values = separated_skips(joined);
+  join_skips(joined);
+  const Links links(joined);
+  const auto origin = [&](std::string name) {
+    for (int maker = links.producer(name); maker >= 0; maker = links.producer(name)) {
+      const Node& node = joined.nodes[static_cast<size_t>(maker)];
+      if (!moves_elements(node) && node.op_type != "Pad") break;
+      name = node.inputs[0];
+    }
+    return name;
+  };
+  std::map<std::string, int> bits, of_origin;
+  for (const std::string& value : values)
+    if (const auto read = parts.sites.activations.find(value);
+        read != parts.sites.activations.end())
+      of_origin[origin(value)] = read->second.bits;
+  for (const auto& [name, params] : parts.sites.activations) {
+    const auto read = of_origin.find(origin(name));
+    bits[name] = read == of_origin.end() ? params.bits : read->second;
+  }
+  for (const std::string& value : values) bits.erase(skip_name(value));
+  return bits;
+}
+
 }  // namespace
 
 int64_t weight_bytes_of(const Model& model) {
@@ -87,13 +117,9 @@ void require_within_budget(const Model& written, const Budget& budget, const std
   for (const auto& [name, weight] : parts.sites.weights)
     if (is_counted(name))
       weights.emplace_back(weight.params.mean_bits(), static_cast<double>(weight.codes.size()));
-  std::set<std::string> skips;  // what Adds read of sites that are counted
-  for (const std::string& value : separated_skips(parts.model.graph))
-    skips.insert(skip_name(value));
-  for (const auto& [name, params] : parts.sites.activations)
-    if (is_counted(name) && !skips.contains(name))
-      activations.emplace_back(params.bits,
-                               static_cast<double>(sample_elements(parts.model.graph, name)));
+  for (const auto& [name, bits] : read_bits(parts))
+    if (is_counted(name))
+      activations.emplace_back(bits, static_cast<double>(sample_elements(parts.model.graph, name)));
   if (budget.average_weight_bits)
     require("average weight bits", mean_of(weights), *budget.average_weight_bits, "");
   if (budget.average_activation_bits)

@@ -10,6 +10,7 @@
 #include "halftone/graph/infer_shapes.h"
 #include "halftone/graph/interpreter.h"
 #include "halftone/graph/links.h"
+#include "halftone/graph/moving.h"
 #include "halftone/graph/passes/passes.h"
 #include "halftone/graph/rename.h"
 
@@ -24,18 +25,6 @@ bool is_zero(const Tensor* zero_point) {
 }
 
 bool is_op(const Node& node, const char* op) { return node.op_type == op && node.domain.empty(); }
-
-// Operators that move elements of their first input and compute nothing: the same on codes as on
-// values.
-bool moves_elements(const Node& node) {
-  static const std::set<std::string> kMoving = {"MaxPool",      "Reshape",   "Flatten", "Transpose",
-                                                "Squeeze",      "Unsqueeze", "Slice",   "Gather",
-                                                "DepthToSpace", "Expand",    "Tile",    "Split"};
-  const bool is_nearest =
-      node.op_type == "Resize" && node.string_or("mode", "nearest") == "nearest";
-  return node.domain.empty() && (kMoving.contains(node.op_type) || is_nearest) &&
-         (node.op_type != "MaxPool" || node.outputs.size() == 1);
-}
 
 class Dequantizer {
  public:

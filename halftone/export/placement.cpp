@@ -7,6 +7,7 @@
 
 #include "halftone/graph/cost.h"
 #include "halftone/graph/links.h"
+#include "halftone/graph/moving.h"
 #include "halftone/graph/passes/separate_skips.h"
 
 namespace halftone {
@@ -28,10 +29,7 @@ const std::map<std::string, Kind>& kinds() {
     for (const char* op : {"Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid",
                            "LeakyRelu", "Softmax"})
       result[op] = Kind::kCompute;
-    for (const char* op :
-         {"MaxPool", "ReduceMax", "ReduceMin", "Resize", "Reshape", "Flatten", "Transpose",
-          "Squeeze", "Unsqueeze", "Slice", "Gather", "Tile", "Expand", "Split", "DepthToSpace"})
-      result[op] = Kind::kSharing;
+    for (const char* op : {"ReduceMax", "ReduceMin"}) result[op] = Kind::kSharing;
     result["Pad"] = Kind::kFloatSharing;
     return result;
   }();
@@ -40,11 +38,9 @@ const std::map<std::string, Kind>& kinds() {
 
 Kind kind_of(const Graph& graph, const Node& node) {
   if (!node.domain.empty()) return Kind::kFloat;
+  if (moves_elements(node)) return Kind::kSharing;
   const auto found = kinds().find(node.op_type);
   if (found == kinds().end()) return Kind::kFloat;
-  if (node.op_type == "Resize" && node.string_or("mode", "nearest") != "nearest")
-    return Kind::kFloat;
-  if (node.op_type == "MaxPool" && node.outputs.size() > 1) return Kind::kFloat;
   if (node.op_type == "Pad") {
     const Tensor* value = graph.constant(node.input(2));
     const bool by_zero = node.input(2).empty() || (value && value->item<double>() == 0);
@@ -402,15 +398,16 @@ std::set<std::string> separable_skips(const Graph& graph, const Placement& place
   std::set<std::string> found;
   if (profile.narrow_activation != NarrowActivation::kIntegerClip) return found;
   const Links links(graph);
+  const std::vector<bool> leads = leads_to_adds(graph);
   for (const Site& site : placement.sites) {
     if (site.kind != SiteKind::kActivation || site.shares_with != site.name || site.node < 0)
       continue;
     bool has_layer = false, has_add = false;
     for (int reader : links.consumers(site.name)) {
-      const Node& node = graph.nodes[static_cast<size_t>(reader)];
-      if (!placement.is_integer[static_cast<size_t>(reader)]) continue;
-      has_layer = has_layer || is_weighted(node);
-      has_add = has_add || node.op_type == "Add";
+      const auto i = static_cast<size_t>(reader);
+      if (!placement.is_integer[i]) continue;
+      has_layer = has_layer || is_weighted(graph.nodes[i]);
+      has_add = has_add || leads[i];
     }
     const std::string skip = skip_name(site.name);
     if (has_layer && has_add && !links.is_output(site.name) && graph.unique_name(skip) == skip)

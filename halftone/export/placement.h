@@ -57,8 +57,8 @@ Placement place(const Graph& graph, const Profile& profile,
                 const std::set<std::string>& keep_float);
 
 // Values that graph/passes/separate_skips.h may take in two: activations with a scale of their own
-// that both an integer layer and an integer Add read. None for targets without an exact narrow form
-// that stays apart from the Q and DQ before it.
+// that both an integer layer and an integer Add read, the Add at most through what moves elements.
+// None for targets without an exact narrow form that stays apart from the Q and DQ before it.
 std::set<std::string> separable_skips(const Graph& graph, const Placement& placement,
                                       const Profile& profile);
 

@@ -94,6 +94,30 @@ TEST(Start, ASkipOfOtherLayersStaysWithThem) {
       << "what is pooled is multiplied too";
 }
 
+TEST(Start, AShortcutBetweenShapesHasTheBitsOfItsSkip) {
+  Model model = residual_model();
+  Graph& g = model.graph;
+  const auto ints = [](const std::vector<int64_t>& values) {
+    return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values);
+  };
+  g.initializers["from"] = ints({0, 0});
+  g.initializers["to"] = ints({3, 4});
+  g.initializers["axes"] = ints({2, 3});
+  g.initializers["pads"] = ints({0, 0, 0, 0, 0, 0, 1, 0});
+  g.nodes[3].inputs[0] = "padded";
+  const std::vector<Node> shortcut = {
+      {.op_type = "Slice", .inputs = {"a", "from", "to", "axes"}, .outputs = {"sliced"}},
+      {.op_type = "Pad", .inputs = {"sliced", "pads"}, .outputs = {"padded"}}};
+  g.nodes.insert(g.nodes.begin() + 3, shortcut.begin(), shortcut.end());
+  infer_shapes(g);
+  const Settled settled = settle(model, {.weights = 4, .activations = 4});
+  EXPECT_EQ(settled.specs.at("a").bits, 4);
+  for (const char* site : {"a_skip", "sliced", "padded"}) {
+    EXPECT_EQ(settled.specs.at(site).bits, 8) << site;
+    EXPECT_EQ(settled.placement.find(site, SiteKind::kActivation)->shares_with, "a_skip");
+  }
+}
+
 TEST(Start, ASeparatedAddStaysAnInteger) {
   // Both sides of the Add are made by operators in float: its codes are those that the layer reads.
   Model model = residual_model();

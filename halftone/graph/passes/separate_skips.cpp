@@ -1,21 +1,41 @@
 #include "halftone/graph/passes/separate_skips.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "halftone/graph/links.h"
+#include "halftone/graph/moving.h"
 #include "halftone/graph/rename.h"
 
 namespace halftone {
 namespace {
 
-bool is_add(const Node& node) { return node.op_type == "Add" && node.domain.empty(); }
+bool is_op(const Node& node, const char* op) { return node.op_type == op && node.domain.empty(); }
 
 }  // namespace
+
+std::vector<bool> leads_to_adds(const Graph& graph) {
+  const Links links(graph);
+  std::vector<bool> leads(graph.nodes.size());
+  const auto is_read_by_such = [&](const std::string& value) {
+    const auto& readers = links.consumers(value);
+    return !readers.empty() && !links.is_output(value) &&
+           std::ranges::all_of(readers, [&](int i) { return leads[static_cast<size_t>(i)]; });
+  };
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
+    const Node& node = graph.nodes[i];
+    const bool moves = moves_elements(node) || is_op(node, "Pad");
+    leads[i] = is_op(node, "Add") || (moves && std::ranges::all_of(node.outputs, is_read_by_such));
+  }
+  return leads;
+}
 
 std::string skip_name(const std::string& value) { return value + "_skip"; }
 
 void separate_skips(Graph& graph, const std::set<std::string>& values) {
   std::set<std::string> waiting = values;  // whose copy nobody has read yet
+  const std::vector<bool> leads = leads_to_adds(graph);
   std::vector<Node> nodes;
   auto copy_before = [&](const std::string& read) {
     if (!waiting.erase(read)) return;
@@ -24,10 +44,11 @@ void separate_skips(Graph& graph, const std::set<std::string>& values) {
                      .inputs = {skip_name(read)},
                      .outputs = {read}});
   };
-  for (Node& node : graph.nodes) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    Node& node = graph.nodes[i];
     for (std::string& input : node.inputs) {
       if (!values.contains(input)) continue;
-      if (is_add(node))
+      if (leads[i])
         input = skip_name(input);
       else
         copy_before(input);
@@ -49,8 +70,8 @@ void separate_skips(Graph& graph, const std::set<std::string>& values) {
 }
 
 bool is_skip_copy(const Node& node) {
-  return node.op_type == "Clip" && node.domain.empty() && node.input(1).empty() &&
-         node.input(2).empty() && node.inputs[0] == skip_name(node.outputs[0]);
+  return is_op(node, "Clip") && node.input(1).empty() && node.input(2).empty() &&
+         node.inputs[0] == skip_name(node.outputs[0]);
 }
 
 std::set<std::string> separated_skips(const Graph& graph) {

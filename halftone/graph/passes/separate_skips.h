@@ -10,16 +10,21 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "halftone/graph/graph.h"
 
 namespace halftone {
 
+// By node: whether it is an Add, or moves elements, with padding, that such alone read: a shortcut
+// between two shapes.
+std::vector<bool> leads_to_adds(const Graph& graph);
+
 // The name of what the Adds read.
 std::string skip_name(const std::string& value);
 
-// values: made by nodes, no outputs of the graph, and their skip_name() is free. Adds read the
-// skip, all others what they read before. The function stays the same: the Clip has no bounds and
+// values: made by nodes, no outputs of the graph, and their skip_name() is free. What leads to Adds
+// reads the skip, all others what they read before. The function stays the same: the Clip has no bounds and
 // is there to give a second quantizer a value to stand on. It lies before the first that reads it,
 // which is the same place whether BatchNormalization is folded or not. Keeps nodes sorted and types
 // known.

@@ -82,6 +82,24 @@ TEST(SeparateSkips, TheCopyLiesBeforeItsFirstReader) {
   EXPECT_EQ(graph.nodes.back().name, "late");
 }
 
+// a's shortcut is sliced and padded on its way; another slice of it is read by a layer, too.
+TEST(SeparateSkips, WhatOnlyMovesOnItsWayToAnAddReadsTheSkip) {
+  Graph graph = residual_network();
+  graph.nodes[2].inputs[0] = "padded";
+  const std::vector<Node> more = {
+      {.name = "slice", .op_type = "Slice", .inputs = {"a", "from", "to"}, .outputs = {"sliced"}},
+      {.name = "pad", .op_type = "Pad", .inputs = {"sliced", "pads"}, .outputs = {"padded"}},
+      {.name = "other", .op_type = "Slice", .inputs = {"a", "from", "to"}, .outputs = {"o"}},
+      {.name = "reader", .op_type = "Conv", .inputs = {"o", "w1"}, .outputs = {"p"}},
+      {.name = "both", .op_type = "Add", .inputs = {"o", "p"}, .outputs = {"z"}}};
+  graph.nodes.insert(graph.nodes.begin() + 2, more.begin(), more.end());
+  separate_skips(graph, {"a"});
+  EXPECT_EQ(inputs_of(graph, "conv1")[0], "a");
+  EXPECT_EQ(inputs_of(graph, "slice")[0], "a_skip");
+  EXPECT_EQ(inputs_of(graph, "pad")[0], "sliced");
+  EXPECT_EQ(inputs_of(graph, "other")[0], "a") << "a layer reads it, too";
+}
+
 TEST(SeparateSkips, StatisticsGoWithWhatIsMade) {
   Graph graph = residual_network();
   graph.statistics["a"].mean = {1, 2};
