@@ -59,31 +59,35 @@ double mean_of(const std::vector<std::pair<double, double>>& bits_and_elements) 
   return elements > 0 ? bits / elements : 0;
 }
 
-// Bits of activations as layers read them, as if nothing were separated: a skip does not count, and
-// what shares its scale counts by what the layer reads.
+// Bits of activations as if nothing were separated: a skip does not count, and what is moved from
+// it at its scale counts by what the layer reads.
 std::map<std::string, int> read_bits(const Dequantized& parts) {
-  Graph joined = parts.model.graph;
-  const std::set<std::string> values = separated_skips(joined);
-  join_skips(joined);
-  const Links links(joined);
+  const Graph& graph = parts.model.graph;
+  const auto& activations = parts.sites.activations;
+  const Links links(graph);
   const auto origin = [&](std::string name) {
+    const QuantParams& own = activations.at(name);
     for (int maker = links.producer(name); maker >= 0; maker = links.producer(name)) {
-      const Node& node = joined.nodes[static_cast<size_t>(maker)];
-      if (!moves_elements(node) && node.op_type != "Pad") break;
-      name = node.inputs[0];
+      const Node& node = graph.nodes[static_cast<size_t>(maker)];
+      if (!moves_or_pads(node)) break;
+      const auto from = activations.find(node.inputs[0]);
+      const bool is_shared = from != activations.end() && from->second.scales == own.scales &&
+                             from->second.zero_points == own.zero_points;
+      if (!is_shared) break;
+      name = from->first;
     }
     return name;
   };
-  std::map<std::string, int> bits, of_origin;
-  for (const std::string& value : values)
-    if (const auto read = parts.sites.activations.find(value);
-        read != parts.sites.activations.end())
-      of_origin[origin(value)] = read->second.bits;
-  for (const auto& [name, params] : parts.sites.activations) {
-    const auto read = of_origin.find(origin(name));
-    bits[name] = read == of_origin.end() ? params.bits : read->second;
+  std::map<std::string, int> of_skip;
+  for (const std::string& value : separated_skips(graph))
+    if (const auto read = activations.find(value); read != activations.end())
+      of_skip[skip_name(value)] = read->second.bits;
+  std::map<std::string, int> bits;
+  for (const auto& [name, params] : activations) {
+    if (of_skip.contains(name)) continue;
+    const auto read = of_skip.find(origin(name));
+    bits[name] = read == of_skip.end() ? params.bits : read->second;
   }
-  for (const std::string& value : values) bits.erase(skip_name(value));
   return bits;
 }
 

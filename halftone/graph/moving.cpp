@@ -15,4 +15,8 @@ bool moves_elements(const Node& node) {
          (node.op_type != "MaxPool" || node.outputs.size() == 1);
 }
 
+bool moves_or_pads(const Node& node) {
+  return moves_elements(node) || (node.op_type == "Pad" && node.domain.empty());
+}
+
 }  // namespace halftone

@@ -9,4 +9,7 @@ namespace halftone {
 // ...): the same on codes as on values. Not so Pad, which brings a value of its own.
 bool moves_elements(const Node& node);
 
+// The same, or Pad.
+bool moves_or_pads(const Node& node);
+
 }  // namespace halftone

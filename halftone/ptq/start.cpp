@@ -39,16 +39,6 @@ std::set<std::string> narrow_skips(const Dequantized& parts, const Profile& prof
   return narrow;
 }
 
-// What only moves a skip has its bits.
-void take_bits_of_skips(const Placement& placement, const std::set<std::string>& values,
-                        std::map<std::string, QuantSpec>& specs) {
-  std::set<std::string> skips;
-  for (const std::string& value : values) skips.insert(skip_name(value));
-  for (const Site& site : placement.sites)
-    if (site.kind == SiteKind::kActivation && skips.contains(site.shares_with))
-      if (QuantSpec& spec = specs[site.name]; !spec.is_float()) spec = specs.at(site.shares_with);
-}
-
 }  // namespace
 
 Dequantized start_of(const Model& source, const QuantizeOptions& options) {
@@ -90,7 +80,6 @@ Placement settled_placement(Dequantized& parts, const Profile& profile,
   if (!narrow.empty()) {
     separate_skips(graph, narrow);
     placement = placed();
-    take_bits_of_skips(placement, narrow, specs);
   }
   auto has_more_floats = [&] {
     const size_t before = floats.size();

@@ -112,10 +112,9 @@ TEST(Start, AShortcutBetweenShapesHasTheBitsOfItsSkip) {
   infer_shapes(g);
   const Settled settled = settle(model, {.weights = 4, .activations = 4});
   EXPECT_EQ(settled.specs.at("a").bits, 4);
-  for (const char* site : {"a_skip", "sliced", "padded"}) {
-    EXPECT_EQ(settled.specs.at(site).bits, 8) << site;
+  EXPECT_EQ(settled.specs.at("a_skip").bits, 8);
+  for (const char* site : {"sliced", "padded"})
     EXPECT_EQ(settled.placement.find(site, SiteKind::kActivation)->shares_with, "a_skip");
-  }
 }
 
 TEST(Start, ASeparatedAddStaysAnInteger) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
 
@@ -50,16 +51,23 @@ TEST(PixelRows, EveryRowIsVisitedOnceOnAnyNumberOfThreads) {
                    });
     EXPECT_EQ(rows.size(), 200u);
     EXPECT_EQ(pixels, dense.pixels());
-    int64_t dense_pixels = 0;
-    int visits = 0;
-    each_pixel_row(std::array<const Layout*, 1>{&dense}, pool, [&](const auto& at, int64_t count) {
-      const std::lock_guard lock(mutex);
-      EXPECT_EQ(at[0] % dense.row_bytes(), 0);
-      dense_pixels += count;
-      ++visits;
-    });
-    EXPECT_EQ(visits, threads);
-    EXPECT_EQ(dense_pixels, dense.pixels());
+    const Layout wide = layout_of({2, 32, 101, 67});  // as many pixels a byte, two images
+    const Layout rows_of_channels = layout_of({2 * 101 * 67, 32});
+    for (const Layout* layout : {&wide, &rows_of_channels}) {
+      std::map<int64_t, int64_t> pieces;  // byte of the first pixel, bytes
+      each_pixel_row(std::array<const Layout*, 1>{layout}, pool,
+                     [&](const auto& at, int64_t count) {
+                       const std::lock_guard lock(mutex);
+                       pieces[at[0]] = count * layout->pitch;
+                     });
+      EXPECT_EQ(pieces.size(), static_cast<size_t>(threads));
+      int64_t end = 0;
+      for (const auto& [first, bytes] : pieces) {
+        EXPECT_EQ(first, end);
+        end += bytes;
+      }
+      EXPECT_EQ(end, 2 * 101 * 67 * layout->pitch);
+    }
   }
 }
 

@@ -19,16 +19,21 @@ void each_pixel_row(const std::array<const Layout*, kLayouts>& layouts, ThreadPo
   const Layout& first = *layouts[0];
   const bool are_dense =
       std::ranges::all_of(layouts, [](const Layout* layout) { return layout->is_dense(); });
-  const auto visit_from = [&](int64_t row, int64_t pixels) {
-    std::array<int64_t, kLayouts> offsets;
-    for (size_t i = 0; i < kLayouts; ++i)
-      offsets[i] = layouts[i]->pixel(row / first.height, row % first.height, 0);
-    visit(offsets, pixels);
-  };
-  const int64_t count = first.batch * first.height;
-  split(pool, count, count * first.row_bytes(), [&](int64_t begin, int64_t end) {
-    if (are_dense) return visit_from(begin, (end - begin) * first.width);
-    for (int64_t row = begin; row < end; ++row) visit_from(row, first.width);
+  const int64_t rows = first.batch * first.height, pixels = rows * first.width;
+  using Offsets = std::array<int64_t, kLayouts>;
+  if (are_dense)
+    return split(pool, pixels, pixels * first.pitch, [&](int64_t begin, int64_t end) {
+      Offsets offsets;
+      for (size_t i = 0; i < kLayouts; ++i) offsets[i] = begin * layouts[i]->pitch;
+      visit(offsets, end - begin);
+    });
+  split(pool, rows, pixels * first.pitch, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      Offsets offsets;
+      for (size_t i = 0; i < kLayouts; ++i)
+        offsets[i] = layouts[i]->pixel(row / first.height, row % first.height, 0);
+      visit(offsets, first.width);
+    }
   });
 }
 

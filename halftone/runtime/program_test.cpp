@@ -148,6 +148,33 @@ TEST(Program, AFloatNetworkRunsByTheReferenceKernelsAndSaysWhy) {
   EXPECT_EQ(floats_of(outputs_of(session, random_image(3))), theirs);
 }
 
+// Large enough for threads, with lines of more codes than are rounded at a time.
+TEST(Program, ThreadsShareWhatGoesInAndOut) {
+  for (const Shape& shape : {Shape{2, 3, 150, 310}, Shape{310, 900}}) {
+    Model model;
+    model.opsets[""] = 13;
+    SymbolicShape dims;
+    for (int64_t dim : shape) dims.push_back(Dim::of(dim));
+    model.graph.inputs = {{"image", {DType::kFloat, dims}, {}}};
+    model.graph.outputs = {{"y", {DType::kFloat, dims}, {}}};
+    model.graph.initializers["s"] = Tensor::scalar<float>(0.02f);
+    model.graph.initializers["z"] = Tensor::scalar<uint8_t>(117);
+    model.graph.nodes = {
+        {.op_type = "QuantizeLinear", .inputs = {"image", "s", "z"}, .outputs = {"q"}},
+        {.op_type = "DequantizeLinear", .inputs = {"q", "s", "z"}, .outputs = {"y"}}};
+    const Inputs inputs{
+        {"image",
+         Tensor::of<float>(shape, random_values(static_cast<size_t>(element_count(shape)), 7))}};
+    const auto wanted = interpret(prepare(model).graph, inputs).at(0).to_vector<float>();
+    const auto program = load(model);
+    for (const auto& layer : program->layers) EXPECT_FALSE(layer->is_float) << layer->op;
+    for (int threads : {1, 2, 3}) {
+      Session session(program, {.threads = threads});
+      EXPECT_EQ(floats_of(outputs_of(session, inputs)), wanted) << threads << " threads";
+    }
+  }
+}
+
 TEST(Program, ASiteInFloatLeavesTheRestNative) {
   Model model = small_quantized(8);
   // The logits go through a Softmax that is not quantized.

@@ -11,7 +11,7 @@
 namespace halftone {
 namespace {
 
-bool is_op(const Node& node, const char* op) { return node.op_type == op && node.domain.empty(); }
+bool is_add(const Node& node) { return node.op_type == "Add" && node.domain.empty(); }
 
 }  // namespace
 
@@ -25,8 +25,8 @@ std::vector<bool> leads_to_adds(const Graph& graph) {
   };
   for (size_t i = graph.nodes.size(); i-- > 0;) {
     const Node& node = graph.nodes[i];
-    const bool moves = moves_elements(node) || is_op(node, "Pad");
-    leads[i] = is_op(node, "Add") || (moves && std::ranges::all_of(node.outputs, is_read_by_such));
+    leads[i] =
+        is_add(node) || (moves_or_pads(node) && std::ranges::all_of(node.outputs, is_read_by_such));
   }
   return leads;
 }
@@ -70,8 +70,8 @@ void separate_skips(Graph& graph, const std::set<std::string>& values) {
 }
 
 bool is_skip_copy(const Node& node) {
-  return is_op(node, "Clip") && node.input(1).empty() && node.input(2).empty() &&
-         node.inputs[0] == skip_name(node.outputs[0]);
+  return node.op_type == "Clip" && node.domain.empty() && node.input(1).empty() &&
+         node.input(2).empty() && node.inputs[0] == skip_name(node.outputs[0]);
 }
 
 std::set<std::string> separated_skips(const Graph& graph) {

@@ -124,8 +124,8 @@ class CodeSums {
 
   // Whether the node bounds its first input by constants.
   bool is_clamp(const Node& node, const std::string& value) const {
-    static const std::set<std::string> kClamps = {"Relu", "Clip", "Max", "Min"};
-    return kClamps.contains(node.op_type) && node.domain.empty() && node.inputs[0] == value &&
+    const bool is_named = node.op_type == "Relu" || node.op_type == "Clip";
+    return is_named && node.domain.empty() && node.attributes.empty() && node.inputs[0] == value &&
            std::all_of(node.inputs.begin() + 1, node.inputs.end(),
                        [&](const std::string& limit) { return limit.empty() || is_scalar(limit); });
   }

@@ -123,25 +123,23 @@ TEST(SumCodes, RoundsAsIntegerKernelsDo) {
   EXPECT_GT(flipped, 0);
 }
 
-// A Clip, or Max and Min, between the sum and its quantizer: the limits count in steps.
-TEST(SumCodes, ClampsBeforeTheQuantizerKeepTheirLimits) {
-  const std::vector<Node> clip = {
-      {.op_type = "Clip", .inputs = {"y", "low", "high"}, .outputs = {"r"}}};
-  const std::vector<Node> max_min = {{.op_type = "Max", .inputs = {"y", "low"}, .outputs = {"m"}},
-                                     {.op_type = "Min", .inputs = {"m", "high"}, .outputs = {"r"}}};
-  for (const auto& clamps : {clip, max_min}) {
+// A Clip between the sum and its quantizer: its limits count in steps. Without limits it is none.
+TEST(SumCodes, AClipBeforeTheQuantizerKeepsItsLimits) {
+  using Limits = std::vector<std::string>;
+  for (const Limits& limits : {Limits{"low", "high"}, Limits{"", "high"}, Limits{"low"}}) {
     Graph graph = quantized_layer(0.03f, {0.01f, 0.02f, 0.005f}, 0.05f);
     graph.initializers["low"] = Tensor::scalar<float>(0.1f);
     graph.initializers["high"] = Tensor::scalar<float>(2.0f);
-    graph.nodes[4] = clamps[0];
-    graph.nodes.insert(graph.nodes.begin() + 5, clamps.begin() + 1, clamps.end());
+    graph.nodes[4].op_type = "Clip";
+    graph.nodes[4].inputs.insert(graph.nodes[4].inputs.end(), limits.begin(), limits.end());
     infer_shapes(graph);
     Graph summed = graph;
     sum_codes(summed);
     EXPECT_EQ(summed.initializers.at(summed.nodes.back().inputs[1]).item<float>(), 1);
     const auto codes = outputs_of(summed);
     EXPECT_EQ(codes, outputs_of(graph));
-    EXPECT_EQ(*std::ranges::min_element(codes), 2 + 3);
+    EXPECT_EQ(*std::ranges::min_element(codes), limits[0].empty() ? 0 : 2 + 3);
+    if (limits.size() < 2) continue;
     EXPECT_EQ(*std::ranges::max_element(codes), 40 + 3);
   }
 }

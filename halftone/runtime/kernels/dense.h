@@ -31,15 +31,13 @@ struct DensePlan {
   std::vector<uint8_t> tables = {};  // given to the tile function
 };
 
-// Calls convert(first, count) for pieces of the input's codes, borders included, split among
-// threads. What follows a piece by less than a vector may be read, and written where it ends the
-// input.
+// Calls convert(first, count) for pieces of so many codes, split among threads. All but the last end
+// where a vector does.
 template <typename Convert>
-void each_piece(const ConvolutionTask& task, const Convert& convert) {
-  constexpr size_t kPiece = 64;  // codes: the largest vector
-  const auto codes = static_cast<size_t>(task.input_layout.batch * task.input_layout.image_bytes());
+void each_piece(size_t codes, ThreadPool& pool, const Convert& convert) {
+  constexpr size_t kPiece = kReadableTail;  // no vector is longer
   const auto pieces = static_cast<int64_t>((codes + kPiece - 1) / kPiece);
-  split(task.pool, pieces, static_cast<int64_t>(codes), [&](int64_t begin, int64_t end) {
+  split(pool, pieces, static_cast<int64_t>(codes), [&](int64_t begin, int64_t end) {
     const size_t first = static_cast<size_t>(begin) * kPiece;
     convert(first, std::min(codes, static_cast<size_t>(end) * kPiece) - first);
   });

@@ -344,7 +344,7 @@ class LookupKernel : public DenseKernel {
  protected:
   const uint8_t* prepared_input(const ConvolutionTask& task) const override {
     auto* offsets = reinterpret_cast<uint16_t*>(task.scratch);
-    each_piece(task, [&](size_t first, size_t count) {
+    each_piece(codes_, task.pool, [&](size_t first, size_t count) {
       const uint8_t* codes = task.input + first;
       if (group_ == 2)
         HWY_DYNAMIC_DISPATCH(PairOffsets)(codes, count, inputs_, offsets + first / 2);

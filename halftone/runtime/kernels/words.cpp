@@ -71,7 +71,7 @@ class WordKernel : public DenseKernel {
  protected:
   const uint8_t* prepared_input(const ConvolutionTask& task) const override {
     auto* words = reinterpret_cast<int16_t*>(task.scratch);
-    each_piece(task, [&](size_t first, size_t count) {
+    each_piece(codes_, task.pool, [&](size_t first, size_t count) {
       HWY_DYNAMIC_DISPATCH(Widen)(task.input + first, count, words + first);
     });
     return reinterpret_cast<const uint8_t*>(task.scratch);

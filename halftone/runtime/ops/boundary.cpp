@@ -9,22 +9,22 @@ namespace halftone::runtime {
 namespace {
 
 // Calls visit(plain element, byte of the code, count, bytes between codes) for every line of
-// elements that are consecutive in the plain tensor. Lines are split among the pool's threads.
+// elements that are consecutive in the plain tensor. Rows of pixels are split among threads.
 template <typename Visit>
 void each_line(const Shape& shape, const Layout& layout, ThreadPool& pool, const Visit& visit) {
-  const bool are_images = shape.size() == 4;
-  const int64_t planes = layout.batch * layout.channels;
-  const int64_t lines = are_images ? planes * layout.height : layout.width;
-  const int64_t count = are_images ? layout.width : layout.channels;
-  split(pool, lines, lines * count, [&](int64_t begin, int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      if (!are_images) {
-        visit(line * count, layout.pixel(0, 0, line), count, int64_t{1});
-        continue;
-      }
-      const int64_t plane = line / layout.height;
-      const int64_t pixel = layout.pixel(plane / layout.channels, line % layout.height, 0);
-      visit(line * count, pixel + plane % layout.channels, count, layout.pitch);
+  const int64_t width = layout.width, channels = layout.channels;
+  if (shape.size() != 4)
+    return split(pool, width, width * channels, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row)
+        visit(row * channels, layout.pixel(0, 0, row), channels, int64_t{1});
+    });
+  const int64_t rows = layout.batch * layout.height;
+  split(pool, rows, rows * width * channels, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t image = row / layout.height, y = row % layout.height;
+      const int64_t pixel = layout.pixel(image, y, 0);
+      for (int64_t c = 0; c < channels; ++c)
+        visit(((image * channels + c) * layout.height + y) * width, pixel + c, width, layout.pitch);
     }
   });
 }

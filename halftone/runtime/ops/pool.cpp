@@ -23,8 +23,8 @@ class PoolLayer : public Layer {
   template <typename Visit>
   void each_output(ThreadPool& pool, const Visit& visit) const {
     const int64_t rows = output_.batch * output_.height;
-    const int64_t bytes = rows * output_.width * output_.pitch * y_.kernel * x_.kernel;
-    split(pool, rows, bytes, [&](int64_t begin, int64_t end) {
+    const int64_t taps = std::min(y_.kernel, y_.input) * std::min(x_.kernel, x_.input);
+    split(pool, rows, rows * output_.width * output_.pitch * taps, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row)
         for (int64_t ox = 0; ox < output_.width; ++ox)
           visit(row / output_.height, row % output_.height, ox);
@@ -90,7 +90,7 @@ class AveragePoolLayer : public PoolLayer {
       uint8_t* out = to + output_.pixel(n, oy, ox);
       std::array<int32_t, 256> sums;
       for (int64_t first = 0; first < output_.channels; first += std::ssize(sums)) {
-        const int64_t count = std::min(std::ssize(sums), output_.channels - first);
+        const int64_t count = std::min<int64_t>(std::ssize(sums), output_.channels - first);
         std::fill_n(sums.data(), count, 0);
         each_tap(n, oy, ox, [&](int64_t pixel) {
           for (int64_t c = 0; c < count; ++c) sums.data()[c] += from[pixel + first + c];
