@@ -10,6 +10,7 @@ void rewrite(Graph& graph) {
   remove_identities(graph);
   fold_constants(graph);
   remove_identities(graph);
+  merge_slices(graph);
   absorb_padding(graph);
   use_global_pooling(graph);
   use_activations(graph);

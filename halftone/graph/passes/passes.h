@@ -32,6 +32,10 @@ void fold_batch_norm(Graph& graph);
 // Moves a Pad by zeros over spatial axes into the pads of the convolutions that read it.
 void absorb_padding(Graph& graph);
 
+// Slices by constants along different axes, one after another, become one, as exporters write
+// x[:, :, ::2, ::2].
+void merge_slices(Graph& graph);
+
 // ReduceMean over all spatial axes becomes GlobalAveragePool, which runtimes quantize (with a
 // Flatten where keepdims is 0).
 void use_global_pooling(Graph& graph);

@@ -102,6 +102,56 @@ TEST(Passes, MaxAndMinBecomeReluAndClip) {
   expect_same_function(graph, changed, 0);
 }
 
+// image -> Slice along `first`, then along `second`.
+Graph sliced_twice(const std::vector<int64_t>& first, const std::vector<int64_t>& second) {
+  const auto ints = [](const std::vector<int64_t>& values) {
+    return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values);
+  };
+  Graph g;
+  g.inputs = {value("image", {Dim::of(2), Dim::of(3), Dim::of(8), Dim::of(8)})};
+  g.outputs = {{"y", {DType::kFloat, std::nullopt}, {}}};
+  g.initializers["first"] = ints(first);
+  g.initializers["second"] = ints(second);
+  g.initializers["from"] = ints({1});
+  g.initializers["to"] = ints({INT64_MAX});
+  g.initializers["from_end"] = ints({-2});
+  g.initializers["two"] = ints({2});
+  g.nodes = {{.name = "a",
+              .op_type = "Slice",
+              .inputs = {"image", "from", "to", "first", "two"},
+              .outputs = {"x"}},
+             {.name = "b",
+              .op_type = "Slice",
+              .inputs = {"x", "from_end", "to", "second"},
+              .outputs = {"y"}}};
+  return g;
+}
+
+TEST(Passes, SlicesAlongDifferentAxesBecomeOne) {
+  Graph graph = sliced_twice({2}, {3}), before = graph;
+  graph.nodes.push_back(
+      {.name = "c", .op_type = "Slice", .inputs = {"y", "from", "to"}, .outputs = {"z"}});
+  graph.outputs[0].name = "z";
+  before = graph;
+  merge_slices(graph);
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  EXPECT_EQ(graph.nodes[0].outputs[0], "z");
+  expect_same_function(before, graph, 0);
+}
+
+TEST(Passes, SlicesStayWhereTheyShareAnAxisOrTheFirstIsReadElsewhere) {
+  Graph same = sliced_twice({2}, {2});
+  merge_slices(same);
+  EXPECT_EQ(same.nodes.size(), 2u);
+  Graph negative = sliced_twice({2}, {-2});
+  merge_slices(negative);
+  EXPECT_EQ(negative.nodes.size(), 2u) << "-2 is axis 2";
+  Graph shared = sliced_twice({2}, {3});
+  shared.outputs.push_back({"x", {DType::kFloat, std::nullopt}, {}});
+  merge_slices(shared);
+  EXPECT_EQ(shared.nodes.size(), 2u);
+}
+
 TEST(Passes, FoldingKeepsTheStatisticsOfBatchNormalization) {
   Graph graph = network();
   canonicalize(graph);
