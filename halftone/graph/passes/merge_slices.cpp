@@ -11,7 +11,7 @@ struct Slicing {
   std::vector<int64_t> starts, ends, axes, steps;
 };
 
-// nullopt where it is no Slice by constants, or counts axes from the end.
+// nullopt where it is no Slice by constant inputs, or counts axes from the end.
 std::optional<Slicing> slicing_of(const Graph& graph, const Node& node) {
   if (node.op_type != "Slice" || !node.domain.empty()) return std::nullopt;
   Slicing result;
@@ -26,8 +26,8 @@ std::optional<Slicing> slicing_of(const Graph& graph, const Node& node) {
   if (node.input(3).empty())
     for (size_t i = 0; i < count; ++i) result.axes.push_back(static_cast<int64_t>(i));
   if (node.input(4).empty()) result.steps.assign(count, 1);
-  const bool is_whole =
-      result.ends.size() == count && result.axes.size() == count && result.steps.size() == count;
+  const bool is_whole = count > 0 && result.ends.size() == count && result.axes.size() == count &&
+                        result.steps.size() == count;
   const bool has_plain_axes = std::ranges::all_of(result.axes, [](int64_t a) { return a >= 0; });
   return is_whole && has_plain_axes ? std::optional(result) : std::nullopt;
 }

@@ -146,6 +146,12 @@ TEST(Passes, SlicesStayWhereTheyShareAnAxisOrTheFirstIsReadElsewhere) {
   Graph negative = sliced_twice({2}, {-2});
   merge_slices(negative);
   EXPECT_EQ(negative.nodes.size(), 2u) << "-2 is axis 2";
+  Graph old = sliced_twice({2}, {3});
+  using I = std::vector<int64_t>;
+  old.nodes[1].inputs = {"x"};
+  old.nodes[1].attributes = {{"starts", I{1}}, {"ends", I{5}}, {"axes", I{3}}};
+  merge_slices(old);
+  EXPECT_EQ(old.nodes.size(), 2u) << "what it takes stands in attributes";
   Graph shared = sliced_twice({2}, {3});
   shared.outputs.push_back({"x", {DType::kFloat, std::nullopt}, {}});
   merge_slices(shared);
