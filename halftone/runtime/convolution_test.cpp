@@ -325,14 +325,7 @@ TEST(Convolution, ThreadsShareLargeProblemsAndChangeNothing) {
        {std::pair(false, 1), std::pair(false, 2), std::pair(true, 2)}) {
     Rng rng(5);
     Convolution problem;
-    problem.window = {.height = 3,
-                      .width = 3,
-                      .stride_y = 1,
-                      .stride_x = 1,
-                      .pad_top = 1,
-                      .pad_left = 1,
-                      .pad_bottom = 1,
-                      .pad_right = 1};
+    problem.window = {.height = 3, .width = is_depthwise ? 3 : 1, .pad_top = 1, .pad_bottom = 1};
     problem.groups = is_depthwise ? 64 : 1;
     problem.outputs = 64;
     problem.inputs = is_depthwise ? 64 : 20;  // codes that end within a vector
