@@ -62,14 +62,11 @@ class QuantizeLayer : public BoundaryLayer {
     each_line(shape(), layout(), context.pool,
               [&](int64_t element, int64_t at, int64_t count, int64_t step) {
                 std::array<uint8_t, 256> codes;
-                for (int64_t i = 0; i < count; ++i) {
-                  const auto k = static_cast<size_t>(i) % codes.size();
-                  if (k == 0)
-                    quantize_values(
-                        std::span(from + element + i,
-                                  std::min(codes.size(), static_cast<size_t>(count - i))),
-                        type().scale, type().zero_point, type().range(), codes.data());
-                  to[at + i * step] = codes[k];
+                for (int64_t first = 0; first < count; first += std::ssize(codes)) {
+                  const int64_t some = std::min<int64_t>(std::ssize(codes), count - first);
+                  quantize_values(std::span(from + element + first, static_cast<size_t>(some)),
+                                  type().scale, type().zero_point, type().range(), codes.data());
+                  for (int64_t i = 0; i < some; ++i) to[at + (first + i) * step] = codes.data()[i];
                 }
               });
   }
