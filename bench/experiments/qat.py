@@ -33,6 +33,13 @@ FAT = ["--quantizer", "fat"]
 SCALAR = FAT + ["--per-tensor"]
 # Nothing moves: what min-max calibration of the same granularity gives.
 UNTRAINED = ["--learning-rate", 1e-12]
+
+
+def allocated(average):
+    """QBitOpt under these averages; the widths that it starts from are not heeded."""
+    return ["--allocate", "qbitopt", "--average-bits", average, "--average-activation-bits", average]
+
+
 VARIANTS = {"scalar, symmetric": SCALAR + ["--symmetric"], "scalar": SCALAR, "channels, symmetric": FAT + ["--symmetric"],
             "channels": FAT, "channels, pointwise": FAT + ["--pointwise"]}
 ROWS = [
@@ -50,7 +57,8 @@ ROWS = [
     ("lsq", 3, []), ("distilled", 3, DISTILL), ("distilled, the time of prefix", 5, DISTILL), ("prefix", 3, PREFIX),
     ("single", 3, PREFIX + ["--mix", "single"]), ("features", 3, ["--guide", "features"]))] + [
     Row("lite0 8/8 fat", (8, 8), 8, 250, FAT + ["--batch", 25], 1.0, (0,), "lite0"),
-]
+] + [Row(f"averages {name}", bits, 8, LIMIT, options) for name, bits, options in (  # docs/results/mixed-precision.md
+    ("3/3 uniform", (3, 3), []), ("3/3 qbitopt", (3, 3), allocated(3)), ("2.5/2.5 qbitopt", (3, 3), allocated(2.5)), ("2/2 uniform", (2, 2), []))]
 rows = Rows("qat")
 
 

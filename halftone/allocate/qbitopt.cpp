@@ -109,12 +109,12 @@ std::vector<at::Tensor> QBitOptHook::set_bits(const std::vector<size_t>& positio
 // The loss is a mean over B samples: a sample's gradient is B times a row's, and the mean over
 // samples of its square B times the sum over the batch. A weight's gradient is the mean of
 // independent samples' gradients: B times its square.
-void QBitOptHook::watch(bool is_weight, const std::string& site, const at::Tensor& value,
+void QBitOptHook::watch(SiteKind kind, const std::string& site, const at::Tensor& value,
                         const at::Tensor& quantized) {
-  if (!is_weight) batch_ = static_cast<double>(value.size(0));
+  if (kind == SiteKind::kActivation) batch_ = static_cast<double>(value.size(0));
   const auto free = is_free_.find(site);
   if (free == is_free_.end() || !free->second || !quantized.requires_grad()) return;
-  if (!is_weight) values_[site] = part_of(value);
+  if (kind == SiteKind::kActivation) values_[site] = part_of(value);
   (*squares_)[site] = 0;
   quantized.register_hook([squares = squares_, site](const at::Tensor& gradient) {
     (*squares)[site] += gradient.square().sum().item<double>();

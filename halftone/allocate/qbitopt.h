@@ -32,7 +32,7 @@ class QBitOptHook : public StepHook {
   QBitOptHook(TrainingNetwork& training, const AllocationSites& sites, const Budget& budget,
               const QBitOptOptions& options, const Run& run);
 
-  void watch(bool is_weight, const std::string& site, const at::Tensor& value,
+  void watch(SiteKind kind, const std::string& site, const at::Tensor& value,
              const at::Tensor& quantized) override;
   std::vector<at::Tensor> after_step(const TrainingStep& step) override;
   TensorMap state() const override;

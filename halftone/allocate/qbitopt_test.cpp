@@ -82,8 +82,8 @@ TEST(QBitOpt, SquaredGradientsDoNotDependOnTheBatch) {
     at::Tensor& images = inputs.at("image");
     images = images.repeat({copies, 1, 1, 1});
     QuantizedRun how{.training = true};
-    how.watch = [&](bool is_weight, const std::string& site, const at::Tensor& value,
-                    const at::Tensor& quantized) { hook.watch(is_weight, site, value, quantized); };
+    how.watch = [&](SiteKind kind, const std::string& site, const at::Tensor& value,
+                    const at::Tensor& quantized) { hook.watch(kind, site, value, quantized); };
     const at::Tensor logits = training.network().run(inputs, how).at("logits");
     logits.square().sum(1).mean().backward();
     return hook.squared_gradients().at("s");

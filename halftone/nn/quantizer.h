@@ -2,7 +2,7 @@
 // gradient of its own, and says at the end which scales and codes are to be written.
 //
 //   auto quantizer = Registry<QuantizerKind>::get("lsq").weight({.params = start}, w);
-//   at::Tensor y = quantizer->forward(w, /*training=*/true);
+//   at::Tensor y = quantizer->forward(w);
 //   QuantTensor codes = quantizer->freeze(w);
 //
 // A quantizer is one file in nn/quantizers/ and one registration; docs/extending.md shows one.
@@ -36,9 +36,11 @@ class Quantizer {
  public:
   virtual ~Quantizer() = default;
 
-  // x: float32, any shape of the site. Differentiable in x and in parameters(). With `training`
-  // running ranges move; without, it may be called from several threads at once.
-  virtual at::Tensor forward(const at::Tensor& x, bool training) = 0;
+  // x: float32, any shape of the site. Differentiable in x and in parameters(); may be called from
+  // several threads at once.
+  virtual at::Tensor forward(const at::Tensor& x) = 0;
+  // Moves running ranges by what forward() is about to get in a training step.
+  virtual void observe(const at::Tensor& /*x*/) {}
 
   // What is trained, by name; shared with the quantizer: writing into one changes it.
   virtual std::map<std::string, at::Tensor> parameters() const { return {}; }

@@ -99,7 +99,7 @@ at::Tensor OscillationHook::loss(const TrainingStep& step) {
     const at::Tensor& weight = network_.network().parameters().at(site);
     Quantizer& quantizer = *network_.quantizers().weights.at(site);
     const QuantParams params = quantizer.params_of(weight);
-    const at::Tensor quantized = quantizer.forward(weight, false).detach();
+    const at::Tensor quantized = quantizer.forward(weight).detach();
     const at::Tensor scales = scales_along(params, weight);
     const at::Tensor within =
         at::minimum(at::maximum(weight, scales * params.range.qmin), scales * params.range.qmax);

@@ -93,7 +93,7 @@ TEST(Oscillation, DampeningPullsWeightsToTheirCodes) {
   const at::Tensor weight = network.network().parameters().at("a.weight").requires_grad_();
   const at::Tensor loss = hook.loss({90, 100});
   loss.backward();
-  const at::Tensor quantized = network.quantizers().weights.at("a.weight")->forward(weight, false);
+  const at::Tensor quantized = network.quantizers().weights.at("a.weight")->forward(weight);
   const at::Tensor towards = (quantized - weight).detach();
   // Against the gradient is towards the code, where the weight is not clipped.
   EXPECT_LE((towards * weight.grad()).sum().item<float>(), 0);

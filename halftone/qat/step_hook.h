@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "halftone/export/placement.h"
 #include "halftone/nn/network.h"
 #include "halftone/qat/schedule.h"
 
@@ -18,7 +19,7 @@ class StepHook {
  public:
   virtual ~StepHook() = default;
   // What every quantizer gave in the forward pass, in training alone; see QuantizedRun::watch.
-  virtual void watch(bool /*is_weight*/, const std::string& /*site*/, const at::Tensor& /*value*/,
+  virtual void watch(SiteKind, const std::string& /*site*/, const at::Tensor& /*value*/,
                      const at::Tensor& /*quantized*/) {}
   // Added to the loss; undefined: nothing.
   virtual at::Tensor loss(const TrainingStep&) { return {}; }

@@ -8,8 +8,8 @@
 
 namespace halftone {
 
-std::string state_name(bool is_weight, const std::string& site, const std::string& tensor) {
-  return text(is_weight ? "weight/" : "activation/", site, "/", tensor);
+std::string state_name(SiteKind kind, const std::string& site, const std::string& tensor) {
+  return text(to_string(kind), "/", site, "/", tensor);
 }
 
 TrainedNetwork::TrainedNetwork(const Graph& graph, SiteQuantizers quantizers)
@@ -19,8 +19,9 @@ TensorMap TrainedNetwork::quantized_weights(const QuantizedRun& how) const {
   TensorMap weights;
   for (const auto& [site, quantizer] : quantizers_.weights) {
     const at::Tensor& own = network_.parameters().at(site);
-    const at::Tensor& given = weights[site] = quantizer->forward(own, how.training);
-    if (how.watch) how.watch(true, site, own, given);
+    if (how.training) quantizer->observe(own.detach());
+    const at::Tensor& given = weights[site] = quantizer->forward(own);
+    if (how.watch) how.watch(SiteKind::kWeight, site, own, given);
   }
   for (const auto& [name, unused] : quantizers_.bias_factors) weights[name] = bias_now(name);
   return weights;
@@ -74,8 +75,9 @@ at::Tensor TrainedNetwork::quantized(const std::string& name, const at::Tensor& 
   if (owner == quantizers_.owners.end()) return {};
   const auto found = quantizers_.activations.find(owner->second);
   if (found == quantizers_.activations.end()) return {};
-  at::Tensor given = found->second->forward(value, how.training);
-  if (how.watch) how.watch(false, owner->second, value, given);
+  if (how.training) found->second->observe(value.detach());
+  at::Tensor given = found->second->forward(value);
+  if (how.watch) how.watch(SiteKind::kActivation, owner->second, value, given);
   return given;
 }
 
@@ -99,7 +101,7 @@ TensorMap TrainedNetwork::part_values(const Network& part, bool rounds_biases) c
     const at::Tensor& own = network_.parameters().at(name);
     const auto quantizer = quantizers_.weights.find(name);
     if (quantizer != quantizers_.weights.end())
-      values[name] = quantizer->second->forward(own, false);
+      values[name] = quantizer->second->forward(own);
     else
       values[name] = network_.running_statistics().contains(name) ? own.clone() : bias_now(name);
   }
@@ -133,13 +135,13 @@ TensorMap TrainedNetwork::run_statistics(const Network& like, const TensorMap& i
 
 TensorMap TrainedNetwork::state() const {
   TensorMap state = network_.parameters();
-  auto add = [&](bool is_weight, const auto& quantizers) {
+  auto add = [&](SiteKind kind, const auto& quantizers) {
     for (const auto& [site, quantizer] : quantizers)
       for (const auto& [name, value] : quantizer->state())
-        state[state_name(is_weight, site, name)] = value;
+        state[state_name(kind, site, name)] = value;
   };
-  add(true, quantizers_.weights);
-  add(false, quantizers_.activations);
+  add(SiteKind::kWeight, quantizers_.weights);
+  add(SiteKind::kActivation, quantizers_.activations);
   for (const auto& [name, factors] : quantizers_.bias_factors)
     state[text("bias/", name, "/elements")] = factors;
   return state;

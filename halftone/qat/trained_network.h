@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "halftone/export/placement.h"
 #include "halftone/graph/graph.h"
 #include "halftone/nn/network.h"
 #include "halftone/nn/quantizer.h"
@@ -53,7 +54,7 @@ struct QuantizedRun {
   std::function<void(const std::string&, const at::Tensor&)> observe = {};
   // Called with what every quantizer gave: what it stands at (a weight, or the site that owns an
   // activation's quantizer), the value before and after.
-  std::function<void(bool is_weight, const std::string& site, const at::Tensor& value,
+  std::function<void(SiteKind kind, const std::string& site, const at::Tensor& value,
                      const at::Tensor& quantized)>
       watch = {};
 };
@@ -99,6 +100,6 @@ class TrainedNetwork {
 };
 
 // "weight/NAME/scale", "activation/NAME/scale": the name of a quantizer's tensor in state().
-std::string state_name(bool is_weight, const std::string& site, const std::string& tensor);
+std::string state_name(SiteKind kind, const std::string& site, const std::string& tensor);
 
 }  // namespace halftone

@@ -111,14 +111,14 @@ TensorMap Trainer::trained_tensors(bool is_decayed) const {
   if (plan_.quantizer.recipe.trains_network)
     for (const auto& [name, is_weight] : trainable(network.network().graph()))
       if (is_weight == is_decayed) result[name] = network.network().parameters().at(name);
-  auto add = [&](bool is_weight, const auto& quantizers) {
+  auto add = [&](SiteKind kind, const auto& quantizers) {
     for (const auto& [site, quantizer] : quantizers)
       for (const auto& [name, tensor] : quantizer->parameters())
         if (quantizer->decayed().contains(name) == is_decayed)
-          result[state_name(is_weight, site, name)] = tensor;
+          result[state_name(kind, site, name)] = tensor;
   };
-  add(true, network.quantizers().weights);
-  add(false, network.quantizers().activations);
+  add(SiteKind::kWeight, network.quantizers().weights);
+  add(SiteKind::kActivation, network.quantizers().activations);
   if (!is_decayed)
     for (const auto& [name, factors] : network.quantizers().bias_factors)
       result[text("bias/", name, "/elements")] = factors;
@@ -218,9 +218,9 @@ TensorMap Trainer::outputs_of(const Fed& fed) const {
   QuantizedRun run{.training = true, .batch_statistics = trains_statistics()};
   if (guide_) run.capture = guide_->captures();
   if (!hooks_.empty())
-    run.watch = [&](bool is_weight, const std::string& site, const at::Tensor& value,
+    run.watch = [&](SiteKind kind, const std::string& site, const at::Tensor& value,
                     const at::Tensor& quantized) {
-      for (const auto& hook : hooks_) hook->watch(is_weight, site, value, quantized);
+      for (const auto& hook : hooks_) hook->watch(kind, site, value, quantized);
     };
   return training_.network().run(fed.inputs, run);
 }

@@ -12,7 +12,7 @@ class BinaryWeight : public Quantizer {
  public:
   explicit BinaryWeight(const QuantizerStart& start) : params_(start.params) {}
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const at::Tensor y = sign_of(x) * along(magnitudes(x), params_.axis, x.dim());
     return y + (x - x.detach());
   }

@@ -20,7 +20,7 @@ class DoReFaWeight : public Quantizer {
     factor_.fill_((weight * levels).sum() / (levels * levels).sum().clamp_min(1e-12));
   }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const at::Tensor through = squashed(x) * factor_;
     return level_codes(x) * scales_of(params()) + (through - through.detach());
   }
@@ -64,7 +64,7 @@ class DoReFaWeight : public Quantizer {
 class FixedActivation : public Quantizer {
  public:
   explicit FixedActivation(const QuantizerStart& start) : params_(start.params) {}
-  at::Tensor forward(const at::Tensor& x, bool) override { return fake_quantize(x, params_); }
+  at::Tensor forward(const at::Tensor& x) override { return fake_quantize(x, params_); }
   QuantParams params() const override { return params_; }
 
  private:

@@ -41,7 +41,7 @@ class FatWeight : public Quantizer {
     alpha_.fill_(1);
   }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const QuantParams& p = start_.params;
     if (p.bits == 1) return scaled_sign(factored(x), scales(), p.axis, 1);
     return fake_quantize(factored(x), scales(),
@@ -105,7 +105,7 @@ class FatActivation : public Quantizer {
     beta_.fill_(0);
   }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const Edges e = edges();
     if (is_fixed_) return fake_quantize(x, e.scale, how());
     return fake_quantize(x, e.scale, e.zero_point, how());

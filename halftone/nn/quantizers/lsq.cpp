@@ -31,7 +31,7 @@ class Lsq : public Quantizer {
     project();
   }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const QuantParams& p = start_.params;
     const auto sharing = static_cast<double>(is_weight_ || start_.counts_batch ? 1 : x.size(0));
     const double elements = static_cast<double>(x.numel()) / static_cast<double>(scale_.numel());

@@ -25,7 +25,7 @@ class LsqPlus : public Quantizer {
     project();
   }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const CodeRange range = start_.params.range;
     const double sharing = start_.counts_batch ? 1.0 : static_cast<double>(x.size(0));
     const double elements = static_cast<double>(x.numel()) / sharing;

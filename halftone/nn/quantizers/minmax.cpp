@@ -16,7 +16,7 @@ class MinMaxWeight : public Quantizer {
 
   void restart(const QuantizerStart& start) override { params_ = start.params; }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const at::Tensor scales = fitted_scales(x.detach());
     if (params_.bits == 1) return scaled_sign(x, scales, params_.axis, 1);
     return fake_quantize(
@@ -59,10 +59,18 @@ class EmaActivation : public Quantizer {
     range_.data_ptr<float>()[1] = (static_cast<float>(p.range.qmax) - z) * p.scales[0];
   }
 
-  at::Tensor forward(const at::Tensor& x, bool training) override {
-    if (training) follow(x.detach());
-    return fake_quantize(x, params());
+  void observe(const at::Tensor& x) override {
+    constexpr float kKept = 0.9f;
+    // What lies at 0 by the graph (behind a Relu) stays there.
+    const bool starts_at_zero = start_.params.zero_points[0] == start_.params.range.qmin;
+    float* range = range_.data_ptr<float>();
+    const float low = starts_at_zero ? 0 : std::min(0.0f, x.min().item<float>());
+    const float high = std::max(0.0f, x.max().item<float>());
+    range[0] = kKept * range[0] + (1 - kKept) * low;
+    range[1] = kKept * range[1] + (1 - kKept) * high;
   }
+
+  at::Tensor forward(const at::Tensor& x) override { return fake_quantize(x, params()); }
 
   std::map<std::string, at::Tensor> state() const override { return {{"range", range_}}; }
 
@@ -75,17 +83,6 @@ class EmaActivation : public Quantizer {
   }
 
  private:
-  void follow(const at::Tensor& x) {
-    constexpr float kKept = 0.9f;
-    // What lies at 0 by the graph (behind a Relu) stays there.
-    const bool starts_at_zero = start_.params.zero_points[0] == start_.params.range.qmin;
-    float* range = range_.data_ptr<float>();
-    const float low = starts_at_zero ? 0 : std::min(0.0f, x.min().item<float>());
-    const float high = std::max(0.0f, x.max().item<float>());
-    range[0] = kKept * range[0] + (1 - kKept) * low;
-    range[1] = kKept * range[1] + (1 - kKept) * high;
-  }
-
   QuantizerStart start_;
   at::Tensor range_;  // low, high
 };

@@ -17,7 +17,7 @@ class Pact : public Quantizer {
     project();
   }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const QuantParams& p = start_.params;
     return fake_quantize(
         x, bound_ / steps_above(),

@@ -57,10 +57,10 @@ TEST(Quantizers, FrozenWeightsAreWhatForwardGivesBitForBit) {
         const at::Tensor w = random_tensor({6, 4, 3, 3}, static_cast<uint64_t>(bits));
         const auto q = Registry<QuantizerKind>::get(name).weight(weight_start(w, bits, axis), w);
         q->project();
-        const at::Tensor y = q->forward(w, true).detach();
+        const at::Tensor y = q->forward(w).detach();
         const at::Tensor written = to_torch(dequantize_tensor(q->freeze(w)));
         EXPECT_TRUE(at::equal(y, written)) << (y - written).abs().max();
-        EXPECT_TRUE(at::equal(q->forward(w, false).detach(), written));
+        EXPECT_TRUE(at::equal(q->forward(w).detach(), written));
       }
 }
 
@@ -73,11 +73,11 @@ TEST(Quantizers, FrozenActivationsAreWhatForwardGivesBitForBit) {
         if (low == 0) x = x.clamp_min(0);
         const auto q =
             Registry<QuantizerKind>::get(name).activation(activation_start(low, 0.8f, bits));
-        q->forward(x, true);
+        q->observe(x);
         q->project();
-        const at::Tensor y = q->forward(x, false).detach();
+        const at::Tensor y = q->forward(x).detach();
         EXPECT_TRUE(at::equal(y, fake_quantize(x, q->params())));
-        EXPECT_TRUE(at::equal(q->forward(at::zeros({1, 2}), false).detach(), at::zeros({1, 2})));
+        EXPECT_TRUE(at::equal(q->forward(at::zeros({1, 2})).detach(), at::zeros({1, 2})));
       }
 }
 
@@ -88,7 +88,7 @@ TEST(Quantizers, KeepWhatTheyAreThroughACheckpoint) {
     const auto& kind = Registry<QuantizerKind>::get(name);
     const auto trained = kind.activation(activation_start(-0.4f, 0.8f, 4));
     for (const auto& [unused, tensor] : trained->parameters()) tensor.mul_(0.9);
-    trained->forward(x * 2, true);
+    trained->observe(x * 2);
     const auto restored = kind.activation(activation_start(-0.4f, 0.8f, 4));
     const auto from = trained->state();
     for (const auto& [part, tensor] : restored->state()) tensor.copy_(from.at(part));
@@ -104,7 +104,7 @@ Gradients lsq_gradients(const at::Tensor& values, float scale, CodeRange range, 
   QuantizerStart start{.params = {{scale}, {0}, -1, 2, range}, .counts_batch = true};
   const auto q = is_weight ? lsq_weight(start, x) : lsq_activation(start);
   const at::Tensor s = q->parameters().at("scale").requires_grad_();
-  const at::Tensor y = q->forward(x, true);
+  const at::Tensor y = q->forward(x);
   y.sum().backward();
   const double factor = lsq_factor(static_cast<double>(x.numel()), range, 0);
   return {y.detach(), x.grad(), s.grad() / factor};
@@ -200,7 +200,7 @@ TEST(Lsq, FactorFallsWithTheRootOfTheElements) {
     const at::Tensor input = values.clone().requires_grad_();
     const auto q = lsq_weight({.params = {{0.3f}, {0}, -1, 2, {-2, 1}}}, input);
     const at::Tensor s = q->parameters().at("scale").requires_grad_();
-    q->forward(input, true).sum().backward();
+    q->forward(input).sum().backward();
     return s.grad().item<double>();
   };
   EXPECT_NEAR(gradient(at::cat({x, x})) / gradient(x), std::sqrt(2.0), 1e-4);
@@ -211,7 +211,7 @@ TEST(Pact, GradientOfTheBoundCountsWhatIsClipped) {
       Registry<QuantizerKind>::get("pact").activation({.params = {{1.0f}, {0}, -1, 2, {0, 3}}});
   const at::Tensor x = values_of({-1, .3f, 1, 2.2f, 5}).requires_grad_();
   const at::Tensor bound = q->parameters().at("bound").requires_grad_();
-  const at::Tensor y = q->forward(x, true);
+  const at::Tensor y = q->forward(x);
   EXPECT_TRUE(at::equal(y.detach(), values_of({0, 0, 1, 2, 3})));
   y.sum().backward();
   EXPECT_FLOAT_EQ(bound.grad().item<float>(), 1.0f);  // 5 alone lies above
@@ -222,7 +222,7 @@ TEST(DoReFa, GoldensOfTheMethod) {
   const at::Tensor w = values_of({-1.5f, -.5f, -.1f, 0, .2f, 1});
   auto levels = [&](int bits) {
     const auto q = Registry<QuantizerKind>::get("dorefa").weight(weight_start(w, bits, -1), w);
-    const at::Tensor y = q->forward(w, true).detach();
+    const at::Tensor y = q->forward(w).detach();
     return y / q->state().at("factor");
   };
   const float third = 1.0f / 3, seventh = 1.0f / 7;
@@ -242,7 +242,7 @@ TEST(SignQuantizers, GradientsPassStraightThroughForTensorsAndChannels) {
       const at::Tensor w = random_tensor({6, 4, 3, 3}, 120).requires_grad_();
       const at::Tensor weights = random_tensor({6, 4, 3, 3}, 121);
       const auto q = Registry<QuantizerKind>::get(name).weight(weight_start(w, bits, axis), w);
-      (q->forward(w, true) * weights).sum().backward();
+      (q->forward(w) * weights).sum().backward();
       EXPECT_TRUE(at::equal(w.grad(), weights));
     }
 }
@@ -250,10 +250,10 @@ TEST(SignQuantizers, GradientsPassStraightThroughForTensorsAndChannels) {
 TEST(SignQuantizers, ForwardIsTheFormulaOfThePapers) {
   const at::Tensor w = values_of({-1.5f, -.5f, .1f, .9f});
   const auto sign = Registry<QuantizerKind>::get("binary").weight(weight_start(w, 1, -1), w);
-  EXPECT_TRUE(at::allclose(sign->forward(w, true), values_of({-.75f, -.75f, .75f, .75f})))
+  EXPECT_TRUE(at::allclose(sign->forward(w), values_of({-.75f, -.75f, .75f, .75f})))
       << "sign times the mean magnitude";
   const auto ternary = Registry<QuantizerKind>::get("ternary").weight(weight_start(w, 2, -1), w);
-  EXPECT_TRUE(at::allclose(ternary->forward(w, true), values_of({-1.2f, 0, 0, 1.2f})))
+  EXPECT_TRUE(at::allclose(ternary->forward(w), values_of({-1.2f, 0, 0, 1.2f})))
       << "the threshold is 0.7 * 0.75; 1.5 and 0.9 stay";
 }
 
@@ -264,7 +264,7 @@ TEST(DoReFa, GradientIsThatOfTheSquashedWeight) {
     SCOPED_TRACE(bits);
     const at::Tensor w = values_of({-1.5f, -.5f, -.1f, 0, .2f, 1}).requires_grad_();
     const auto q = Registry<QuantizerKind>::get("dorefa").weight(weight_start(w, bits, -1), w);
-    q->forward(w, true).sum().backward();
+    q->forward(w).sum().backward();
     const double factor = q->state().at("factor").item<double>() / std::tanh(1.5);
     const double h = 1e-4;
     for (int64_t i = 0; i < w.numel(); ++i) {
@@ -280,14 +280,13 @@ TEST(Fat, StartsAsPlainMinMaxAndKeepsZeroExact) {
   for (int bits : {2, 4, 8}) {
     const QuantizerStart start = activation_start(-0.7f, 1.0f, bits);
     const auto q = Registry<QuantizerKind>::get("fat").activation(start);
-    EXPECT_TRUE(
-        at::allclose(q->forward(x, false).detach(), fake_quantize(x, start.params), 1e-5, 1e-6));
+    EXPECT_TRUE(at::allclose(q->forward(x).detach(), fake_quantize(x, start.params), 1e-5, 1e-6));
     Rng rng(static_cast<uint64_t>(bits));
     for (int i = 0; i < 300; ++i) {
       for (const auto& [name, tensor] : q->parameters())
         tensor.fill_(rng.uniform() * 2 - (name == "beta" ? 1 : 0.3));
       q->project();
-      EXPECT_EQ(q->forward(at::zeros({1}), false).item<float>(), 0.0f);
+      EXPECT_EQ(q->forward(at::zeros({1})).item<float>(), 0.0f);
     }
   }
 }
@@ -314,7 +313,7 @@ TEST(Fat, GradientsAreTheTableOfTheMethod) {
         beta.mutable_grad().zero_();
       }
       const at::Tensor x = values_of({value}).requires_grad_();
-      const at::Tensor y = q->forward(x, true);
+      const at::Tensor y = q->forward(x);
       y.sum().backward();
       const double out = y.item<double>();
       const bool is_inside = x.grad().item<float>() == 1.0f;
@@ -337,7 +336,7 @@ TEST(Fat, SymmetricRangesKeepTheirZeroPoint) {
     const QuantParams params = q->params();
     EXPECT_EQ(params.zero_points[0], 8);
     EXPECT_NEAR(params.scales[0] * 7, 2 * alpha, 0.1 * alpha);
-    const at::Tensor y = q->forward(x, true);
+    const at::Tensor y = q->forward(x);
     EXPECT_EQ(y[1].item<float>(), 0);
     EXPECT_FLOAT_EQ(y[4].item<float>(), params.scales[0] * 7);
   }

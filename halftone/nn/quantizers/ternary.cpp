@@ -14,7 +14,7 @@ class TernaryWeight : public Quantizer {
     params_.range = {-1, 1};
   }
 
-  at::Tensor forward(const at::Tensor& x, bool) override {
+  at::Tensor forward(const at::Tensor& x) override {
     const Levels levels = levels_of(x.detach());
     const at::Tensor y = levels.codes * along(levels.scales, params_.axis, x.dim());
     return y + (x - x.detach());
