@@ -1,6 +1,9 @@
 #include "halftone/base/thread_pool.h"
 
 #include <algorithm>
+#include <exception>
+
+#include "halftone/base/error.h"
 
 namespace halftone {
 namespace {
@@ -22,11 +25,18 @@ uint32_t await_change(const std::atomic<uint32_t>& value, uint32_t old) {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-  for (int64_t part = 1; part < threads; ++part)
-    workers_.emplace_back([this, part] { work(part); });
+  try {
+    for (int64_t part = 1; part < threads; ++part)
+      workers_.emplace_back([this, part] { work(part); });
+  } catch (const std::exception& error) {
+    end();
+    throw Error("cannot start ", threads, " threads: ", error.what());
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { end(); }
+
+void ThreadPool::end() {
   is_ending_ = true;
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();

@@ -1,8 +1,7 @@
 // Threads that wait for short loops: starting one costs a wake-up, no allocation.
 //
 //   ThreadPool pool(2);
-//   pool.parallel(rows, [&](int64_t begin, int64_t end) { ... });   // on every thread its own
-//   range
+//   pool.parallel(rows, [&](int64_t begin, int64_t end) { ... });  // a range for each thread
 //
 // The split is fixed by the count and the threads; the caller takes part. One loop at a time.
 #pragma once
@@ -16,7 +15,7 @@ namespace halftone {
 
 class ThreadPool {
  public:
-  // threads: at least 1, the caller among them.
+  // threads: at least 1, the caller among them. Throws Error where the system starts no more.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -44,6 +43,7 @@ class ThreadPool {
   void start(const Job& job);
   void run_part(int64_t part) const;
   void work(int64_t part);
+  void end();
 
   Job job_;
   std::atomic<uint32_t> generation_{0};  // of jobs; a worker that sees it move has one to do

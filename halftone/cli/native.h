@@ -1,4 +1,4 @@
-// What `run` and `bench` share: a model loaded for the native runtime, and what it says of itself.
+// What `run` and `bench` share: a model loaded for the native runtime.
 #pragma once
 
 #include <string>

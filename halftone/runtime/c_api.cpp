@@ -35,7 +35,7 @@ halftone_session* halftone_open(const char* path, int threads, char* message, si
     auto program = std::make_shared<halftone::runtime::Program>(
         halftone::runtime::load_program(halftone::read_model(path)));
     return new halftone_session{
-        halftone::runtime::Session(std::move(program), {.threads = std::max(threads, 1)})};
+        halftone::runtime::Session(std::move(program), {.threads = std::clamp(threads, 1, 1024)})};
   } catch (const std::exception& error) {
     tell(error.what(), message, size);
     return nullptr;

@@ -66,6 +66,8 @@ class ConvolutionLayer : public Layer {
 
 // Codes less their zero points.
 bool set_weights(const WeightedNode& weighted, Convolution& problem, std::string& reason) {
+  if (bits_of(weighted.weight.codes.dtype()) > 16)
+    return reason = "its weight has more than 8 bits", false;
   const size_t per_output = weighted.codes.size() / static_cast<size_t>(weighted.outputs);
   problem.weights.resize(weighted.codes.size());
   for (size_t i = 0; i < weighted.codes.size(); ++i) {
@@ -101,19 +103,26 @@ bool set_bias(const LoadContext& context, const WeightedNode& weighted, float in
   const Tensor values = context.constant(weighted.bias);
   if (!values.defined() || values.dtype() != DType::kFloat)
     return reason = "its bias is computed", false;
-  if (values.count() != 1 && values.count() != weighted.outputs)
-    return reason = "its bias has another shape than its outputs", false;
+  const bool fits = values.count() == 1 || (values.count() == weighted.outputs &&
+                                            values.shape().back() == weighted.outputs);
+  if (!fits) return reason = "its bias has another shape than its outputs", false;
   const auto quantized = context.quantized_constant(weighted.bias);
   for (int64_t o = 0; o < weighted.outputs; ++o) {
     const auto at = static_cast<size_t>(values.count() == 1 ? 0 : o);
     const float scale = input_scale * weight_scale(weighted, o);
+    const auto of_scale = [&](const auto& list) { return list[list.size() == 1 ? 0 : at]; };
     const bool is_exact = quantized && quantized->codes.dtype() == DType::kInt32 &&
-                          quantized->scales[quantized->scales.size() == 1 ? 0 : at] == scale;
-    const float real = values.elements<float>()[at];
-    if (!std::isfinite(real)) return reason = "its bias is not finite", false;
-    problem.bias[static_cast<size_t>(o)] = is_exact
-                                               ? quantized->codes.elements<int32_t>()[at]
-                                               : quantize(real, scale, 0, {-(1 << 30), 1 << 30});
+                          of_scale(quantized->scales) == scale &&
+                          of_scale(quantized->zero_points) == 0;
+    int32_t& code = problem.bias[static_cast<size_t>(o)];
+    if (is_exact) {
+      code = quantized->codes.elements<int32_t>()[at];
+      continue;
+    }
+    const float steps = values.elements<float>()[at] / scale;
+    if (!(std::fabs(steps) <= 0x1p30f))  // nor NaN: a scale of 0
+      return reason = "its bias does not fit 32 bits", false;
+    code = static_cast<int32_t>(std::nearbyint(steps));
   }
   return true;
 }

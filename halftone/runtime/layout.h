@@ -51,7 +51,7 @@ struct Layout {
 // Bytes from one pixel of `channels` to the next.
 int64_t channel_pitch(int64_t channels);
 
-// Without a border. Throws Error where the shape's bytes would pass 2^31.
+// Without a border. Throws Error where the shape is empty or too large for 32-bit offsets.
 Layout layout_of(const Shape& shape);
 
 // The byte of every element of `shape` in row-major order.

@@ -9,6 +9,8 @@
 namespace halftone::runtime {
 namespace {
 
+constexpr int64_t kMostElements = int64_t{1} << 31;
+
 // Scale and zero point of a Q or DQ where both are constant and there is one of each.
 struct TensorScale {
   float scale = 0;
@@ -29,11 +31,11 @@ std::optional<TensorScale> tensor_scale(const Graph& graph, const Node& node) {
   return result;
 }
 
-// Codes of a type of at most 8 bits.
+// Codes lie in bytes. Narrower ones are bytes behind a Clip; types of 4 and 2 bits, which are
+// packed, are left to the plain loops.
 std::optional<CodeRange> code_range(DType dtype) {
-  const int bits = bits_of(dtype);
-  if (!is_integer(dtype) || bits < 1 || bits > 8) return std::nullopt;
-  return full_range(bits, is_signed_integer(dtype));
+  if (!is_integer(dtype) || bits_of(dtype) != 8) return std::nullopt;
+  return full_range(8, is_signed_integer(dtype));
 }
 
 // Bounds of a Clip over floats; nullopt where they are computed.
@@ -124,7 +126,8 @@ std::optional<QuantizedConstant> LoadContext::quantized_constant(const std::stri
   if (!codes || !scales || !is_integer(codes->dtype()) || scales->dtype() != DType::kFloat)
     return std::nullopt;
   if ((!node->input(2).empty() && !zero_points) ||
-      (zero_points && zero_points->count() != scales->count()))
+      (zero_points &&
+       (zero_points->count() != scales->count() || zero_points->dtype() != codes->dtype())))
     return std::nullopt;
   QuantizedConstant constant{
       .codes = *codes, .scales = scales->to_vector<float>(), .zero_points = {}};
@@ -222,6 +225,9 @@ int LoadContext::add_plain(const std::string& name) {
     throw Error("loading for the native runtime: the type of '", name,
                 "' is not known or not numeric");
   const Shape dims = shape(name);
+  if (element_count(dims) > kMostElements)
+    throw Error("loading for the native runtime: '", name, "' has the shape ", to_string(dims),
+                ", which is too large: more than ", kMostElements, " elements");
   return add({.name = name, .shape = dims, .layout = {}, .dtype = type.dtype});
 }
 

@@ -54,7 +54,7 @@ class LoadContext {
   // computed.
   Tensor constant(const std::string& name) const;
 
-  // Of the node at `index`; nullopt where its result is also read in float, or not quantized.
+  // nullopt where its result is also read in float, or not quantized.
   std::optional<QuantizedOutput> quantized_output(const Node& node) const;
 
   // The value of a node's quantized output. Marks the nodes that it absorbs.

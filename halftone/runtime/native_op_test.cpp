@@ -34,6 +34,11 @@ class OneOperator {
     model_.graph.initializers[name] = std::move(value);
     return *this;
   }
+  // A node that stands before the operator.
+  OneOperator& before(Node node) {
+    model_.graph.nodes.push_back(std::move(node));
+    return *this;
+  }
   // A weight: codes behind a DequantizeLinear.
   OneOperator& weight(const std::string& name, Tensor codes, std::vector<float> scales,
                       int64_t axis) {
@@ -182,12 +187,64 @@ TEST(NativeOp, MovesEqualTheReference) {
                 .output(kU8, 0.1f, 7)
                 .difference(),
             0);
-  EXPECT_EQ(
-      one(op("DepthToSpace", {"x"}, {{"blocksize", int64_t{1}}})).output(kU8, 0.1f, 7).difference(),
-      0);
+  EXPECT_EQ(one(op("Pad", {"x", "p", "", "a"}))
+                .constant("p", ints({2, 1, 0, 3}))
+                .constant("a", ints({3, 1}))
+                .output(kU8, 0.1f, 7)
+                .difference(),
+            0);
+  for (const char* type : {"DepthToSpace", "SpaceToDepth"}) {
+    OneOperator blocks(op(type, {"x"}, {{"blocksize", int64_t{2}}}));
+    EXPECT_EQ(blocks.input("x", {2, 8, 4, 6}, kU8, 0.1f, 7).output(kU8, 0.1f, 7).difference(), 0)
+        << type;
+  }
+  EXPECT_EQ(one(op("Tile", {"x", "r"}))
+                .constant("r", ints({1, 2, 1, 3}))
+                .output(kU8, 0.1f, 7)
+                .difference(),
+            0);
   EXPECT_EQ(one(op("Flatten", {"x"}, {{"axis", int64_t{1}}})).output(kI8, 0.07f, -3).difference(),
             0)
       << "a rescale on the way";
+}
+
+TEST(NativeOp, PackedCodesAreLeftToThePlainLoops) {
+  for (const DType dtype : {DType::kUint4, DType::kInt4}) {
+    OneOperator test(op("Sigmoid", {"x"}));
+    EXPECT_EQ(
+        test.input("x", {1, 3, 5, 5}, kU8, 0.03f, 20).output(dtype, 0.1f, 3).difference(false), 0);
+  }
+}
+
+TEST(NativeOp, AWeightThatIsQuantizedInTheFileIsAConstant) {
+  Rng rng(3);
+  std::vector<float> weight(4 * 5 * 9);
+  for (float& w : weight) w = static_cast<float>(rng.uniform() - 0.5);
+  OneOperator test(
+      op("Conv", {"x", "w"},
+         {{"dilations", std::vector<int64_t>{2, 1}}, {"pads", std::vector<int64_t>{2, 1, 2, 1}}}));
+  test.input("x", kImage, kU8, 0.1f, 7)
+      .constant("w_float", Tensor::of<float>({4, 5, 3, 3}, std::move(weight)))
+      .constant("w_s", Tensor::scalar(0.004f))
+      .constant("w_z", Tensor::from_doubles(kI8, {}, std::vector<double>{0}))
+      .before({.name = "wq",
+               .op_type = "QuantizeLinear",
+               .inputs = {"w_float", "w_s", "w_z"},
+               .outputs = {"w_codes"}})
+      .before({.name = "wdq",
+               .op_type = "DequantizeLinear",
+               .inputs = {"w_codes", "w_s", "w_z"},
+               .outputs = {"w"}});
+  EXPECT_EQ(test.output(kU8, 0.2f, 100).difference(), 0);
+}
+
+TEST(NativeOp, ABiasBeyond32BitsIsLeftToThePlainLoops) {
+  OneOperator test(op("Conv", {"x", "w", "b"}));
+  test.input("x", kImage, kU8, 0.02f, 7)
+      .weight("w", Tensor::from_doubles(kI8, {2, 5, 1, 1}, std::vector<double>(10, 3)),
+              {0.01f, 1e-10f}, 0)
+      .constant("b", Tensor::of<float>({2}, {0.3f, 0.3f}));
+  EXPECT_EQ(test.output(kU8, 0.02f, 100).difference(false), 0);
 }
 
 TEST(NativeOp, ConcatRescalesEachInput) {

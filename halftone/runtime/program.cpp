@@ -39,6 +39,22 @@ Model with_fixed_inputs(const Model& model, const LoadOptions& options) {
   return fixed;
 }
 
+// Weights that are float in the file, behind a QuantizeLinear (and a Clip), become codes.
+void fold_quantized_constants(Graph& graph) {
+  std::erase_if(graph.nodes, [&](const Node& node) {
+    const bool is_asked_for = std::ranges::any_of(
+        graph.outputs, [&](const auto& output) { return output.name == node.outputs.at(0); });
+    const bool makes_codes = node.domain.empty() && !is_asked_for &&
+                             (node.op_type == "QuantizeLinear" || node.op_type == "Clip");
+    const auto inputs = makes_codes ? constant_inputs(graph, node) : std::nullopt;
+    if (!inputs) return false;
+    Tensor codes = evaluate_node(node, *inputs).at(0);
+    if (!is_integer(codes.dtype())) return false;
+    graph.initializers[node.outputs[0]] = std::move(codes);
+    return true;
+  });
+}
+
 class Loader {
  public:
   Loader(const Graph& graph, const LoadOptions& options)
@@ -186,6 +202,9 @@ void require_outputs_of_their_own(const Program& program) {
     const bool is_input = std::ranges::find(program.inputs, id) != program.inputs.end();
     const bool is_constant = std::ranges::any_of(
         program.constants, [&](const auto& constant) { return constant.first == id; });
+    if (std::ranges::count(program.outputs, id) > 1)
+      throw Error("the output '", program.values[static_cast<size_t>(id)].name,
+                  "' is listed more than once");
     if (is_input || is_constant)
       throw Error("the output '", program.values[static_cast<size_t>(id)].name, "' is ",
                   is_input ? "an input" : "a constant", ": nothing computes it");
@@ -201,7 +220,8 @@ size_t Value::bytes() const {
 }
 
 Program load_program(const Model& model, const LoadOptions& options) {
-  const Model prepared = prepare(with_fixed_inputs(model, options));
+  Model prepared = prepare(with_fixed_inputs(model, options));
+  fold_quantized_constants(prepared.graph);
   Program program = Loader(prepared.graph, options).load();
   require_outputs_of_their_own(program);
   return program;

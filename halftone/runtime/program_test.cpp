@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "halftone/export/compact.h"
+#include "halftone/graph/ops/window.h"
 #include "halftone/runtime/session.h"
 #include "tests/message_of.h"
 #include "tests/quantized_network.h"
@@ -204,8 +205,25 @@ TEST(Program, RefusesWhatItCannotPlanFor) {
                 load_program(model, {.shapes = {{"image", {1, 4, 6, 6}}}});
               }),
               testing::HasSubstr("stem"));
+  Model twice = model;
+  twice.graph.outputs.push_back(twice.graph.outputs[0]);
+  EXPECT_THAT(message_of([&] { load_program(twice); }), testing::HasSubstr("more than once"));
+  Model spare = model;  // 2^62 elements, whose bytes are 0 modulo 2^64, and which nothing reads
+  spare.graph.inputs.push_back(
+      float_value("spare", {Dim::of(1 << 24), Dim::of(1 << 24), Dim::of(1 << 14)}));
+  EXPECT_THAT(message_of([&] { load_program(spare); }), testing::HasSubstr("too large"));
   model.graph.nodes[0].op_type = "Imaginary";
   EXPECT_THAT(message_of([&] { load_program(model); }), testing::HasSubstr("Imaginary"));
+}
+
+TEST(Program, AConvolutionHasNoCeilMode) {
+  // Its last window would hang past the padding, where kernels do not look.
+  Node node = conv_node("stem", "image", "sc");
+  node.attributes["ceil_mode"] = int64_t{1};
+  node.attributes["strides"] = std::vector<int64_t>{2, 2};
+  EXPECT_EQ(window_attributes(node, {3, 3}).resolved(0, 6).output, 3);
+  node.op_type = "MaxPool";
+  EXPECT_EQ(window_attributes(node, {3, 3}).resolved(0, 6).output, 4);
 }
 
 TEST(Program, ARunWithTheWrongBuffersSaysSo) {

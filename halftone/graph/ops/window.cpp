@@ -50,7 +50,7 @@ WindowAttributes window_attributes(const Node& node, std::vector<int64_t> kernel
   result.dilations = node.ints_or("dilations", std::vector<int64_t>(rank, 1));
   result.pads = node.ints_or("pads", std::vector<int64_t>(2 * rank, 0));
   result.auto_pad = node.string_or("auto_pad", "NOTSET");
-  result.ceil_mode = node.int_or("ceil_mode", 0) != 0;
+  result.ceil_mode = node.op_type.ends_with("Pool") && node.int_or("ceil_mode", 0) != 0;
   require_each(result.kernel, rank, -1, "the kernel's shape");
   require_each(result.strides, rank, 1, "strides");
   require_each(result.dilations, rank, 1, "dilations");

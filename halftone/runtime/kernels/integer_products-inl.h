@@ -42,7 +42,7 @@ HWY_INLINE VShorts even_bytes(VSignedBytes v) {
 HWY_INLINE VShorts odd_bytes(VSignedBytes v) { return hn::ShiftRight<8>(hn::BitCast(Shorts(), v)); }
 
 // a[2i] * b[2i] + a[2i+1] * b[2i+1] in 16 bits, SATURATING: exact only within the pair bound
-// (kernels/quad_packing.h).
+// (kernels/quads.h).
 HWY_INLINE VShorts pair_sums(VBytes a, VSignedBytes b) {
 #if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX3
   return VShorts{_mm512_maddubs_epi16(a.raw, b.raw)};

@@ -124,10 +124,10 @@ std::optional<std::vector<Source>> trace(const LoadContext& context, const Node&
     }
     arguments.push_back(node.inputs[i].empty() ? nullptr : &numbers[i]);
   }
-  if (node.op_type == "Pad" && node.inputs.size() < 3) {
+  if (node.op_type == "Pad" && node.input(2).empty()) {
     // The value that is left out is 0, which would look like the first element.
     numbers.push_back(Tensor::scalar<int64_t>(-1));
-    arguments.resize(3);
+    arguments.resize(std::max<size_t>(arguments.size(), 3));
     arguments[2] = &numbers.back();
   }
   std::vector<Source> sources;
@@ -142,9 +142,12 @@ std::optional<std::vector<Source>> trace(const LoadContext& context, const Node&
   return sources;
 }
 
-float pad_value(const LoadContext& context, const Node& node) {
-  const Tensor value = node.op_type == "Pad" ? context.constant(node.input(2)) : Tensor();
-  return value.defined() && value.count() == 1 ? value.to_vector<float>()[0] : 0.0f;
+// What a Pad fills with; nullopt where it is computed.
+std::optional<float> pad_value(const LoadContext& context, const Node& node) {
+  if (node.op_type != "Pad" || node.input(2).empty()) return 0.0f;
+  const Tensor value = context.constant(node.input(2));
+  if (!value.defined() || value.count() != 1) return std::nullopt;
+  return value.to_vector<float>()[0];
 }
 
 std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string& reason) {
@@ -156,6 +159,8 @@ std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string&
   }
   const auto output = context.quantized_output(node);
   if (!output) return reason = "its output is not quantized", nullptr;
+  const auto padding = pad_value(context, node);
+  if (!padding) return reason = "what it fills with is computed", nullptr;
   layout_of(context.shape(output->name));  // refuses what is too large before it is traced
   auto sources = trace(context, node);
   if (!sources) return reason = "where its elements go is computed from data", nullptr;
@@ -166,7 +171,7 @@ std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string&
     are_copied.push_back(maps.back().is_identity(context.value(input.value).codes.qmax));
   }
   auto layer = std::make_unique<MoveLayer>(std::move(*sources), maps, are_copied,
-                                           output->type.code(pad_value(context, node)));
+                                           output->type.code(*padding));
   for (const CodedInput& input : inputs) layer->inputs.push_back(input.value);
   layer->outputs = {context.add_codes(*output)};
   return layer;
@@ -176,6 +181,8 @@ std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string&
 std::unique_ptr<Layer> make_resize(LoadContext& context, const Node& node, std::string& reason) {
   if (node.string_or("mode", "nearest") != "nearest")
     return reason = "only Resize by nearest moves codes", nullptr;
+  if (node.string_or("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize")
+    return reason = "outside its region it makes new values", nullptr;
   return make(context, node, reason);
 }
 

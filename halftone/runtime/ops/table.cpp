@@ -1,5 +1,7 @@
 // Functions of one value: 256 results, made by the operator's reference kernel between the codes'
 // scales.
+#include <cmath>
+
 #include "halftone/graph/interpreter.h"
 #include "halftone/runtime/code_map.h"
 #include "halftone/runtime/native_op.h"
@@ -51,7 +53,9 @@ std::unique_ptr<Layer> make(LoadContext& context, const Node& node, std::string&
     arguments.push_back(node.inputs[i].empty() ? nullptr : &tensors[i]);
   const std::vector<float> results = evaluate_node(node, arguments).at(0).to_vector<float>();
   std::array<uint8_t, 256> table{};
-  for (size_t q = 0; q < 256; ++q) table[q] = output->type.code(results[q]);
+  for (size_t q = 0; q < 256; ++q)
+    // As at every border of codes NaN, the root of a negative number, is the lowest.
+    if (!std::isnan(results[q])) table[q] = output->type.code(results[q]);
 
   auto layer = std::make_unique<TableLayer>(CodeMap::of(table));
   layer->inputs = {input->value};
