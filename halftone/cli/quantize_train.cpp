@@ -199,10 +199,13 @@ std::function<void()> quantize(CLI::App& app) {
   app.add_option("--rounding-weight", r.rounding_weight,
                  "Lambda, which drives rounding to 0 or 1; default 0.01, 0.1 with depthwise layers")
       ->group(learned);
-  app.add_flag("--keep-biases{false}", r.learns_biases, "qdrop: learn no biases")->group(learned);
-  app.add_flag("--blocks-alone{false}", r.tunes_network,
-               "qdrop: leave out the last walk, which tunes scales and biases of the whole network "
-               "by the float network's outputs")
+  app.add_flag_callback(
+         "--keep-biases", [&r] { r.learns_biases = false; }, "qdrop: learn no biases")
+      ->group(learned);
+  app.add_flag_callback(
+         "--blocks-alone", [&r] { r.tunes_network = false; },
+         "qdrop: leave out the last walk, which tunes scales and biases of the whole network "
+         "by the float network's outputs")
       ->group(learned);
   app.add_flag("--fisher", r.uses_fisher, "Weight errors by the gradient of the network's output")
       ->group(learned);

@@ -52,7 +52,8 @@ void add_site_options(CLI::App& app, QuantizeOptions& options, std::string& plan
   app.add_flag(
       "--shared-skips", options.shares_skips,
       "Below 8 bits, let a residual Add read what the layer beside it reads; by default it "
-      "reads the same value in 8 bits (site NAME_skip), as far as no pool or slice lies between");
+      "reads the same value in 8 bits (site NAME_skip), through slices, pads and pools by maximum "
+      "as well");
   app.add_flag("--float-weights", options.float_weights,
                "Keep the weights of operators that stay in float as float32");
 }

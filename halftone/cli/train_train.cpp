@@ -237,8 +237,9 @@ void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering
   app.add_flag("--per-tensor", t.network.per_tensor,
                "One scale for a weight instead of one for each output channel")
       ->group(group);
-  app.add_flag("--no-rescale{false}", t.network.rescales_depthwise,
-               "fat --per-tensor: leave depthwise filters of uneven ranges as they are")
+  app.add_flag_callback(
+         "--no-rescale", [&t] { t.network.rescales_depthwise = false; },
+         "fat --per-tensor: leave depthwise filters of uneven ranges as they are")
       ->group(group);
   app.add_flag("--pointwise", t.network.trains_elements,
                "fat: also a factor from 0.75 to 1.25 for every weight")
