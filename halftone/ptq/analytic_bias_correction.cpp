@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "halftone/ptq/layer_weight.h"
 
@@ -105,6 +106,7 @@ std::map<std::string, std::vector<Moments>> channel_moments(const Graph& graph) 
 size_t correct_biases_analytically(Graph& graph,
                                    const std::map<std::string, QuantTensor>& weights) {
   const auto moments = channel_moments(graph);
+  std::set<std::string> corrected;  // a bias that several layers read is corrected for the first
   size_t layers = 0;
   for (const Node& node : graph.nodes) {
     const auto original = LayerWeight::of(graph, node);
@@ -122,7 +124,9 @@ size_t correct_biases_analytically(Graph& graph,
     Tensor& tensor = graph.initializers.at(node.inputs[2]);
     auto bias = tensor.to_vector<double>();
     if (bias.size() != shift.size()) continue;
-    for (size_t c = 0; c < bias.size(); ++c) bias[c] -= shift[c];
+    const double share = share_of_bias(node);
+    if (share == 0 || !corrected.insert(node.inputs[2]).second) continue;
+    for (size_t c = 0; c < bias.size(); ++c) bias[c] -= shift[c] * share_of_product(node) / share;
     tensor = Tensor::from_doubles(tensor.dtype(), tensor.shape(), bias);
     ++layers;
   }

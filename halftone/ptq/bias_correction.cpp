@@ -10,6 +10,7 @@
 #include "halftone/nn/over_batches.h"
 #include "halftone/nn/tensors.h"
 #include "halftone/ptq/calibrate.h"
+#include "halftone/ptq/layer_weight.h"
 
 namespace halftone {
 namespace {
@@ -22,12 +23,9 @@ at::Tensor channel_means(const at::Tensor& value) {
 struct RoundedLayer {
   const Node* node;
   at::Tensor error;  // of the weight: rounded - original
-};
 
-// How much of its bias a layer adds.
-double share_of_bias(const Node& node) {
-  return node.op_type == "Gemm" ? node.float_or("beta", 1.0f) : 1.0;
-}
+  const std::string& bias() const { return node->inputs[2]; }
+};
 
 // By the value that each reads.
 std::multimap<std::string, RoundedLayer> rounded_layers(
@@ -53,6 +51,11 @@ at::Tensor mean_shift(const RoundedLayer& layer, const at::Tensor& input) {
          share_of_bias(*layer.node);
 }
 
+void add(std::map<std::string, at::Tensor>& sums, const std::string& name, const at::Tensor& term) {
+  const auto [sum, is_new] = sums.emplace(name, term);
+  if (!is_new) sum->second = sum->second + term;
+}
+
 }  // namespace
 
 BiasCorrection bias_correction_named(const std::string& name) {
@@ -76,11 +79,12 @@ void give_biases(Graph& graph) {
   }
 }
 
-Graph correct_biases(const Network& network, const std::map<std::string, QuantTensor>& weights,
-                     const Dataset& data, const std::vector<size_t>& samples,
-                     const LoadOptions& how, const Run& run) {
-  Graph graph = network.graph();
-  const auto layers = rounded_layers(graph, weights);
+void correct_biases(Graph& graph, const Network& network,
+                    const std::map<std::string, QuantTensor>& weights, const Dataset& data,
+                    const std::vector<size_t>& samples, const LoadOptions& how, const Run& run) {
+  const auto layers = rounded_layers(network.graph(), weights);
+  std::map<std::string, double> readers;  // by bias
+  for (const auto& [input, layer] : layers) ++readers[layer.bias()];
   using Sums = std::map<std::string, at::Tensor>;  // over samples, of each channel, by bias
   auto shifts_of = [&](size_t, const Batch& batch) {
     Sums sums;
@@ -88,8 +92,8 @@ Graph correct_biases(const Network& network, const std::map<std::string, QuantTe
     auto add_layers = [&](const std::string& name, const at::Tensor& value) {
       const auto [first, last] = layers.equal_range(name);
       for (auto layer = first; layer != last; ++layer)
-        sums[layer->second.node->inputs[2]] =
-            mean_shift(layer->second, real_values(value, batch, how.batch)) * batch.count;
+        add(sums, layer->second.bias(),
+            mean_shift(layer->second, real_values(value, batch, how.batch)) * batch.count);
     };
     network.run(network_inputs(network, batch), {.observe = add_layers});
     return sums;
@@ -101,14 +105,13 @@ Graph correct_biases(const Network& network, const std::map<std::string, QuantTe
       [&](size_t b, const Batch& batch) { return std::pair(shifts_of(b, batch), batch.count); },
       [&](const std::pair<Sums, size_t>& found) {
         count += found.second;
-        for (const auto& [name, sum] : found.first)
-          total[name] = total.contains(name) ? total.at(name) + sum : sum;
+        for (const auto& [name, sum] : found.first) add(total, name, sum);
       });
   for (const auto& [name, sum] : total) {
     Tensor& bias = graph.initializers.at(name);
-    bias = from_torch(to_torch(bias) - (sum / static_cast<double>(count)).to(at::kFloat));
+    const double terms = static_cast<double>(count) * readers.at(name);
+    bias = from_torch(to_torch(bias) - (sum / terms).to(at::kFloat));
   }
-  return graph;
 }
 
 }  // namespace halftone

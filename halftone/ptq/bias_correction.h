@@ -28,14 +28,15 @@ void give_biases(Graph& graph);
 
 // b_c <- b_c - E[(W_q - W) * x]_c for each output channel c of every Conv and Gemm with a constant
 // bias whose weight is in `weights`, by name (Nagel et al. 2019, arXiv 1906.04721, section 4.2). x
-// is the layer's input in the float network, E the mean over `samples` and positions. Returns the
-// graph of `network` with corrected biases. Does not depend on run.threads.
+// is the layer's input in the float network, E the mean over `samples` and positions, and over the
+// layers where several read the bias. graph: of `network`, whose biases may differ; corrected in
+// place. Does not depend on run.threads.
 //
 // x is not what the quantized layers before give: below 8 bits the noise that they add raises the
 // mean behind every ReLU, and taking that back from channels that are seldom active leaves less and
 // less of the signal (docs/results/ptq.md).
-Graph correct_biases(const Network& network, const std::map<std::string, QuantTensor>& weights,
-                     const Dataset& data, const std::vector<size_t>& samples,
-                     const LoadOptions& how, const Run& run);
+void correct_biases(Graph& graph, const Network& network,
+                    const std::map<std::string, QuantTensor>& weights, const Dataset& data,
+                    const std::vector<size_t>& samples, const LoadOptions& how, const Run& run);
 
 }  // namespace halftone

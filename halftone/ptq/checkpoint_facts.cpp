@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "halftone/onnx/writer.h"
+#include "halftone/ptq/units.h"
 
 namespace halftone {
 namespace {
@@ -15,8 +16,10 @@ void add_params(const std::string& name, const QuantParams& params, std::string&
   for (const Width& width : params.channels) content += text(width.bits, " ");
 }
 
-std::string numbers_of(const QuantizedSites& sites) {
+std::string numbers_of(const Dequantized& given) {
+  const QuantizedSites& sites = given.sites;
   std::string content;
+  for (const std::string& name : given.kept) content += text(name, " in float ");
   for (const auto& [name, params] : sites.activations) add_params(name, params, content);
   for (const auto& [name, weight] : sites.weights) {
     add_params(name, weight.params, content);
@@ -33,14 +36,13 @@ std::string fingerprint_of_names(const Dataset& data) {
   return text(data.size(), " samples, ", fingerprint(names));
 }
 
-std::map<std::string, std::string> checkpoint_facts(const Model& model, const Dataset& data,
-                                                    const QuantizedSites& given,
+std::map<std::string, std::string> checkpoint_facts(const Dequantized& given, const Dataset& data,
                                                     const QuantizeOptions& options,
                                                     const Run& run) {
   std::string fixes;
   for (const std::string& fix : options.fixes) fixes += fix + " ";
-  const ReconstructionOptions& learned = options.reconstruction;
-  return {{"model", fingerprint(serialize_model(model))},
+  const ReconstructionOptions learned = with_defaults(options.reconstruction, given.model.graph);
+  return {{"model", fingerprint(serialize_model(given.model))},
           {"data", fingerprint_of_names(data)},
           {"method", options.method},
           {"target", options.target},

@@ -31,8 +31,8 @@ std::optional<Edge> edge_of(const Graph& graph, const LayerPair& pair, size_t ch
   const auto maxima = seen.find(graph.nodes[pair.first].outputs[0]);
   if (maxima == seen.end() || maxima->second.size() != channels) return std::nullopt;
   for (size_t c = 0; c < channels; ++c) {
-    const double share = static_cast<double>(maxima->second[c]) / *pair.limit;
-    edge.lowest[c] = std::clamp(kRoomBelowClip * share, 1 / kLargestFactor, 1.0);
+    const double share = kRoomBelowClip * static_cast<double>(maxima->second[c]) / *pair.limit;
+    edge.lowest[c] = std::clamp(share, 1 / kLargestFactor, 1.0);
     if (share >= 1) edge.highest[c] = 1;
   }
   return edge;

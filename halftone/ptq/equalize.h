@@ -1,9 +1,8 @@
 // Cross-layer equalization: neighbouring layers' channels take the same range, which per-tensor
 // scales then fit (Nagel et al. 2019, arXiv 1906.04721, section 4.1).
 //
-//   equalize(model.graph);                                       // pairs around a Clip stay as
-//   they are equalize(model.graph, clip_maxima(network, data, ...));      // they take part as far
-//   as their clip allows
+//   equalize(graph);                                   // pairs around a Clip stay as they are
+//   equalize(graph, clip_maxima(network, data, ...));  // they take part as far as it allows
 #pragma once
 
 #include <cstddef>
@@ -27,7 +26,7 @@ using ChannelMaxima = std::map<std::string, std::vector<float>>;
 //
 // A Clip clips every channel at one value, so that a scaled channel would be clipped elsewhere. The
 // Clip stays, its value too, and limits the scaling instead: `seen` holds what calibration found
-// before it. A channel that reached the clip keeps its scale; another is stretched until it leaves
+// before it. A channel that came within a fifth of the clip keeps its scale; another is stretched until it leaves
 // a quarter of its largest value below the clip, or shrunk. The function is the same where no
 // channel passes 1.25 times what was seen. Without an entry in `seen` the pair stays as it is.
 //

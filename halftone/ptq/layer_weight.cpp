@@ -35,4 +35,12 @@ size_t LayerWeight::input_of(size_t element) const {
   return group * inputs_per_group + element / kernel % inputs_per_group;
 }
 
+double share_of_product(const Node& node) {
+  return node.op_type == "Gemm" ? node.float_or("alpha", 1) : 1.0;
+}
+
+double share_of_bias(const Node& node) {
+  return node.op_type == "Gemm" ? node.float_or("beta", 1) : 1.0;
+}
+
 }  // namespace halftone

@@ -2,8 +2,8 @@
 // whatever its layout.
 //
 //   if (const auto weight = LayerWeight::of(graph, node))
-//     for (size_t e = 0; e < weight->values.size(); ++e) sum[weight->output_of(e)] +=
-//     weight->values[e] * mean[weight->input_of(e)];
+//     for (size_t e = 0; e < weight->values.size(); ++e)
+//       sum[weight->output_of(e)] += weight->values[e] * mean[weight->input_of(e)];
 #pragma once
 
 #include <cstddef>
@@ -36,5 +36,9 @@ struct LayerWeight {
   size_t kernel = 1;              // positions
   bool has_inputs_first = false;  // Gemm with transB 0
 };
+
+// What a Gemm's product and its bias are multiplied by (alpha, beta); 1 for other layers.
+double share_of_product(const Node& node);
+double share_of_bias(const Node& node);
 
 }  // namespace halftone

@@ -154,8 +154,8 @@ void correct(Graph& graph, BiasCorrection correction, const Network& network,
              const QuantizedSites& sites, const Dataset& data, const std::vector<size_t>& samples,
              const LoadOptions& how, const Run& run) {
   if (correction == BiasCorrection::kEmpirical)
-    graph = correct_biases(network, sites.weights, data, evenly_spread(samples, kCorrectionSamples),
-                           how, run);
+    correct_biases(graph, network, sites.weights, data, evenly_spread(samples, kCorrectionSamples),
+                   how, run);
   if (correction == BiasCorrection::kAnalytic &&
       correct_biases_analytically(graph, sites.weights) == 0)
     run.warning(
@@ -191,9 +191,8 @@ Attempt attempt(const Model& source, const Dataset& data, const QuantizeOptions&
   Run kept = run;  // methods that learn nothing keep nothing
   if (method.walks.empty()) kept.checkpoint.clear();
   const bool is_kept = !kept.checkpoint.empty();
-  const Checkpoint checkpoint(kept, is_kept
-                                        ? checkpoint_facts(model, data, parts.sites, options, run)
-                                        : std::map<std::string, std::string>());
+  const Checkpoint checkpoint(kept, is_kept ? checkpoint_facts(parts, data, options, run)
+                                            : std::map<std::string, std::string>());
 
   const Network network(model.graph);
   const LoadOptions how{.batch = batch_size_for(model.graph), .skip_broken = options.skip_broken};
@@ -256,8 +255,17 @@ Attempt climb(const std::vector<std::string>& rungs, const Model& source, const 
     with.method = name;
     Run own = run;
     if (!run.checkpoint.empty()) own.checkpoint = run.checkpoint + "/" + name;
-    Attempt found = attempt(source, data, with, kMostToChoose, validation, own);
-    const QuantizeReport& report = found.result.report;
+    std::optional<Attempt> found;
+    try {
+      found = attempt(source, data, with, kMostToChoose, validation, own);
+    } catch (const std::exception& error) {
+      run.check_cancelled();
+      if (!best) throw;
+      run.warning(text("auto: ", name, " failed: ", error.what(), "; the result is ",
+                       best->result.report.method, "'s"));
+      break;
+    }
+    const QuantizeReport& report = found->result.report;
     tried.push_back({name, report.top1_after, report.sqnr_db, options.quality.is_met(report)});
     run.info(told(tried.back()));
     if (!best && options.quality.has_points && !report.top1_after)
@@ -265,7 +273,7 @@ Attempt climb(const std::vector<std::string>& rungs, const Model& source, const 
           text("--max-drop in points needs labels, and there are none: the output's SQNR decides, "
                "at least ",
                options.quality.sqnr_db, " dB (give --max-drop 25dB, or labelled --validate)"));
-    if (!best || options.quality.prefers(report, best->result.report)) best = std::move(found);
+    if (!best || options.quality.prefers(report, best->result.report)) best = std::move(*found);
     if (tried.back().is_met) break;
   }
   if (!tried.back().is_met)

@@ -1,7 +1,7 @@
 // Post-training quantization from model to model.
 //
-//   QuantizeResult result = quantize(read_model(path), *calibration, {.weights = 8, .activations =
-//   8}, run); write_model(result.model, "out.onnx");
+//   QuantizeResult result = quantize(read_model(path), *calibration, {.weights = 8}, run);
+//   write_model(result.model, "out.onnx");
 #pragma once
 
 #include <optional>

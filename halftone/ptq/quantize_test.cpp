@@ -15,6 +15,7 @@
 #include "halftone/ptq/method.h"
 #include "halftone/quant/weight_scales.h"
 #include "tests/small_network.h"
+#include "tests/temporary_folder.h"
 
 namespace halftone {
 namespace {
@@ -52,9 +53,9 @@ TEST(Quantize, DoesNotDependOnTheNumberOfThreads) {
 TEST(Quantize, MoreBitsGiveASmallerError) {
   double before = -1;
   for (int bits : {2, 4, 6, 8}) {
-    const auto result =
-        quantize(small_model(), RandomImages(),
-                 {.weights = bits, .activations = bits, .fixes = {text("*=", bits)}}, {});
+    const auto result = quantize(
+        small_model(), RandomImages(),
+        {.weights = bits, .activations = bits, .method = "mse", .fixes = {text("*=", bits)}}, {});
     EXPECT_GT(result.report.sqnr_db, before + 5) << bits << " bits";
     before = result.report.sqnr_db;
   }
@@ -126,8 +127,8 @@ TEST(BiasCorrection, RemovesTheShiftThatRoundingMakes) {
   for (int32_t& code : rounded.codes) code = std::min(7, code + 1);
 
   const LoadOptions how{.batch = 16};
-  const Graph corrected =
-      correct_biases(network, {{"b.weight", rounded}}, data, all_samples(data), how, {});
+  Graph corrected = model.graph;
+  correct_biases(corrected, network, {{"b.weight", rounded}}, data, all_samples(data), how, {});
 
   Graph uncorrected = model.graph, quantized = corrected;
   uncorrected.initializers["b.weight"] = quantized.initializers["b.weight"] =
@@ -141,6 +142,74 @@ TEST(BiasCorrection, RemovesTheShiftThatRoundingMakes) {
   }
   EXPECT_EQ(corrected.initializers.at("a.bias").to_vector<float>(),
             model.graph.initializers.at("a.bias").to_vector<float>());
+}
+
+// What empirical correction takes off "b.bias" of `graph`, where the float network is `original`
+// and every weight in `names` has codes half a step too large.
+std::vector<float> shift_of(Graph graph, const Graph& original,
+                            const std::vector<std::string>& names) {
+  std::map<std::string, QuantTensor> weights;
+  for (const std::string& name : names) {
+    const Tensor& weight = original.initializers.at(name);
+    weights[name] = quantize_tensor(
+        weight, weight_params(weight, 0, 4, {-7, 7}, WeightScale::kMinMax, name), name);
+    for (int32_t& code : weights[name].codes) code = std::min(7, code + 1);
+  }
+  const RandomImages data;
+  auto shift = graph.initializers.at("b.bias").to_vector<float>();
+  correct_biases(graph, Network(original), weights, data, all_samples(data), {.batch = 16}, {});
+  const auto after = graph.initializers.at("b.bias").to_vector<float>();
+  for (size_t c = 0; c < shift.size(); ++c) shift[c] -= after[c];
+  return shift;
+}
+
+TEST(BiasCorrection, KeepsWhatBiasesHaveLearned) {
+  const Graph original = prepare(small_model()).graph;
+  Graph learned = original;
+  learned.initializers["b.bias"] = Tensor::of<float>({8}, random_values(8, 9));
+  const auto wanted = shift_of(original, original, {"b.weight"}),
+             found = shift_of(learned, original, {"b.weight"});
+  for (size_t c = 0; c < wanted.size(); ++c) {
+    EXPECT_GT(std::abs(wanted[c]), 0.01f);
+    EXPECT_NEAR(found[c], wanted[c], 1e-6);
+  }
+}
+
+TEST(BiasCorrection, TakesTheMeanOverLayersThatShareABias) {
+  Graph shared = prepare(small_model()).graph;
+  for (Node& node : shared.nodes)
+    if (node.name == "a") node.inputs[2] = "b.bias";
+  auto alone = [&](const std::string& name) { return shift_of(shared, shared, {name}); };
+  const auto both = shift_of(shared, shared, {"a.weight", "b.weight"});
+  const auto a = alone("a.weight"), b = alone("b.weight");
+  for (size_t c = 0; c < both.size(); ++c) EXPECT_NEAR(both[c], (a[c] + b[c]) / 2, 1e-5);
+}
+
+TEST(Auto, KeepsWhatItHasWhenALaterMethodFails) {
+  const TemporaryFolder folder;
+  const halftone::Run run{.checkpoint = (folder.path() / "kept").string()};
+  const auto before = quantize(small_model(), RandomImages(), asking_for(200), run);
+  EXPECT_GT(before.report.rungs.size(), 1u);
+  const auto after = quantize(small_model(), RandomImages(), asking_for(200), run);
+  EXPECT_EQ(after.report.rungs.size(), 1u) << "the next one's checkpoint is there already";
+  EXPECT_EQ(after.report.method, "corrected");
+}
+
+TEST(Quantize, LearnsInFrontOfAnOutputThatIsNoRealNumber) {
+  Model model = small_model();
+  Graph& g = model.graph;
+  g.nodes.push_back({.name = "best",
+                     .op_type = "ArgMax",
+                     .inputs = {"logits"},
+                     .outputs = {"class"},
+                     .attributes = {{"axis", int64_t{1}}, {"keepdims", int64_t{0}}}});
+  g.outputs = {{"class", {DType::kInt64, SymbolicShape{{-1, "batch"}}}, {}}};
+  QuantizeOptions options = kThreeBits;
+  options.method = "qdrop";
+  const auto result = quantize(model, RandomImages(), options, {});
+  const auto& units = result.report.units;
+  EXPECT_GT(units.at(0).loss_before, 0);
+  EXPECT_EQ(units.back().loss_before, 0) << "the whole network gives classes alone";
 }
 
 TEST(Calibration, NamesTheSiteAndTheSamplesOfAnInfinity) {

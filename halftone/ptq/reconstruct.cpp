@@ -112,6 +112,8 @@ class Walk {
         reports.push_back(*std::move(report));
         checkpoint.write(entry, pack_unit(region, sites_, reports.back()));
       }
+      // What a later unit reads too is settled: the values behind this one were made with it.
+      options_.frozen.insert(region.weight_sites().begin(), region.weight_sites().end());
       if (!is_last) advance(quantized_, region, present_quantizers(region, sites_, how_));
       forget(i);
     }
@@ -138,7 +140,12 @@ class Walk {
       data.quantized_inputs[input] = quantized_.at(input);
     }
     for (const std::string& output : region.region().outputs)
-      data.targets[output] = float_.at(output);
+      if (float_.at(output)->is_floating()) data.targets[output] = float_.at(output);
+    if (data.targets.empty()) {
+      run_.warning(text("reconstruction: '", region.region().name,
+                        "' gives no floating-point value to learn from and stays as it is"));
+      return UnitReport{.name = region.region().name};
+    }
     if (options_.uses_fisher) data.error_weights = fisher_weights(region, index);
     const std::string what =
         text("reconstructing ", index + 1, "/", regions_.size(), " ", region.region().name);
@@ -146,7 +153,7 @@ class Walk {
   }
 
   std::shared_ptr<ValueCache> cache_of(const std::string& name) {
-    return std::make_shared<ValueCache>(name, samples_.size(), budget_);
+    return std::make_shared<ValueCache>(name, samples_.size(), load_.batch, budget_);
   }
 
   // Fed values of all samples; the quantized network sees them through their quantizers.
@@ -273,7 +280,7 @@ class Walk {
   const Placement& placement_;
   QuantizedSites& sites_;
   const Reconstruction& how_;
-  const ReconstructionOptions options_;
+  ReconstructionOptions options_;
   const Dataset& data_;
   const std::vector<size_t>& samples_;
   const LoadOptions& load_;

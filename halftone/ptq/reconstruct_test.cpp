@@ -173,6 +173,28 @@ TEST(Reconstruct, FisherWeightsChangeWhatIsLearned) {
 }
 
 // The regions one after another against the network of the written file.
+TEST(Reconstruct, AdaRoundEndsAtWholeCodesAndBelowNearestRounding) {
+  Start start;
+  for (const UnitReport& unit :
+       start.learn({.unit = Reconstruction::Unit::kLayer},
+                   {.iterations = 400, .rounding_weight = 5, .rounding_learning_rate = 0.1})) {
+    EXPECT_EQ(unit.converged_share, 1) << unit.name;
+    EXPECT_TRUE(!unit.is_improved || unit.loss_after < unit.loss_before) << unit.name;
+  }
+}
+
+TEST(Reconstruct, AWeightThatTwoUnitsReadIsLearnedInTheFirst) {
+  Start own, shared;
+  for (Node& node : shared.model.graph.nodes)
+    if (node.name == "b") node.inputs[1] = "a.weight";
+  shared.placement = place(shared.model.graph, profile(), {});
+  const auto nearest = own.sites.weights.at("a.weight").codes;
+  for (Start* start : {&own, &shared})
+    start->learn({.unit = Reconstruction::Unit::kLayer}, {.iterations = 40});
+  EXPECT_NE(own.sites.weights.at("a.weight").codes, nearest);
+  EXPECT_EQ(shared.sites.weights.at("a.weight").codes, own.sites.weights.at("a.weight").codes);
+}
+
 TEST(QuantizedRegion, ChainEqualsTheWrittenNetwork) {
   Start start;
   const Model written = write_qdq(start.model, start.placement, start.sites, profile());
@@ -205,7 +227,7 @@ TEST(Units, HoldEveryNodeOnceInOrder) {
 TEST(ValueCache, ReadsBackWhatWasWrittenInMemoryAndSpilled) {
   for (const uint64_t limit : {uint64_t{0}, uint64_t{1} << 20}) {
     CacheBudget budget{.limit_bytes = limit};
-    ValueCache cache("x", 10, budget);
+    ValueCache cache("x", 10, 6, budget);
     const at::Tensor values = at::randn({10, 3, 2});
     cache.write(0, 6, values.narrow(0, 0, 6));
     cache.write(6, 4, at::cat({values.narrow(0, 6, 4), at::zeros({2, 3, 2})}, 0));
@@ -217,11 +239,12 @@ TEST(ValueCache, ReadsBackWhatWasWrittenInMemoryAndSpilled) {
 
 TEST(ValueCache, RefusesAValueThatIsNotPerSample) {
   CacheBudget budget;
-  ValueCache cache("mean", 10, budget);
-  EXPECT_THAT(message_of([&] {
-                cache.write(0, 8, at::zeros({1, 3}));
-              }),
-              ::testing::HasSubstr("'mean'"));
+  ValueCache cache("mean", 10, 8, budget);
+  for (const int64_t rows : {1, 9, 16})
+    EXPECT_THAT(message_of([&] {
+                  cache.write(0, 8, at::zeros({rows, 3}));
+                }),
+                ::testing::HasSubstr("'mean'"));
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ struct UnitReport {
   bool is_improved = false;    // false: the unit keeps what it had
 };
 
-// clamp(4.1e10 / multiplications, 1000, 5000): from the network alone, so that equal options give
+// clamp(6.1e10 / multiplications, 1000, 5000): from the network alone, so that equal options give
 // equal bytes on every machine.
 int default_iterations(const Graph& graph);
 

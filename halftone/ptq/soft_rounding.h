@@ -1,9 +1,9 @@
 // AdaRound (Nagel et al. 2020, arXiv 2004.10568): whether each weight rounds up or down is learned.
 //
 //   SoftRounding rounding(weight, nearest.params);
-//   at::Tensor soft = rounding.soft_weight();                       // differentiable in
-//   rounding.variable() (loss + 0.01 * rounding.regularizer(beta)).backward(); QuantTensor learned
-//   = rounding.hard();
+//   at::Tensor soft = rounding.soft_weight();  // differentiable in rounding.variable()
+//   (loss + 0.01 * rounding.regularizer(beta)).backward();
+//   QuantTensor learned = rounding.hard();
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -18,7 +18,7 @@ namespace halftone {
 namespace {
 
 // A batch is learned from in so many parts, a part a worker: the sum of their gradients does not
-// depend on the threads.
+// depend on the threads. A network of a fixed batch dimension takes as many as make a batch.
 constexpr size_t kParts = 4;
 constexpr size_t kSamplesToJudge = 128;
 
@@ -166,16 +166,19 @@ class UnitTrainer {
   }
 
   size_t part_rows() const {
-    if (data_.rows_of_a_run) return data_.rows_of_a_run;
-    return std::max<size_t>(1, static_cast<size_t>(options_.batch) / kParts);
+    return data_.rows_of_a_run ? data_.rows_of_a_run : static_cast<size_t>(options_.batch) / kParts;
+  }
+  size_t parts() const {
+    const size_t rows = part_rows();
+    return (static_cast<size_t>(options_.batch) + rows - 1) / rows;
   }
 
   // Draws a batch and sums its gradients into the variables.
   void find_gradients(std::optional<double> exponent) {
-    const size_t rows = part_rows();
-    std::vector<size_t> drawn(rows * kParts);
+    const size_t rows = part_rows(), parts = this->parts();
+    std::vector<size_t> drawn(rows * parts);
     for (size_t& sample : drawn) sample = rng_.below(data_.samples);
-    std::vector<std::vector<uint32_t>> seeds(kParts);
+    std::vector<std::vector<uint32_t>> seeds(parts);
     for (auto& list : seeds) {
       list.resize(region_.activation_sites().size() + region_.region().inputs.size());
       for (uint32_t& seed : list) seed = static_cast<uint32_t>(rng_.bits());
@@ -184,7 +187,7 @@ class UnitTrainer {
     TensorMap soft;  // of the roundings
     RegionQuantizers quantizers = hard_;
     quantizers.keep = how_.keep;
-    quantizers.normalized_over = how_.normalizes_step_gradient ? static_cast<int>(kParts) : 0;
+    quantizers.normalized_over = how_.normalizes_step_gradient ? static_cast<int>(parts) : 0;
     std::vector<at::Tensor> leaves;
     for (auto& [name, rounding] : roundings_) {
       soft[name] = rounding.soft_weight();
@@ -198,7 +201,7 @@ class UnitTrainer {
     std::vector<at::Tensor> sums(leaves.size());
     using Gradients = std::vector<at::Tensor>;
     ordered_parallel<Gradients>(
-        kParts, run_.threads,
+        parts, run_.threads,
         [&](size_t part) {
           OneTorchThread::enter_worker();
           const at::AutoGradMode with_gradients(true);
@@ -208,7 +211,7 @@ class UnitTrainer {
           const TensorMap outputs = region_.run(inputs(samples, seeds[part]), mine);
           const at::Tensor error =
               error_of(outputs, read_all(data_.targets, samples),
-                       read_all(data_.error_weights, samples), how_.error_exponent, rows * kParts);
+                       read_all(data_.error_weights, samples), how_.error_exponent, rows * parts);
           return torch::autograd::grad({error}, leaves, {}, std::nullopt, false,
                                        /*allow_unused=*/true);
         },

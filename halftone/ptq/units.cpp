@@ -74,6 +74,8 @@ std::vector<Region> units_of(const Graph& graph, Reconstruction::Unit unit) {
 ReconstructionOptions with_defaults(ReconstructionOptions options, const Graph& graph) {
   if (!options.iterations) options.iterations = default_iterations(graph);
   if (!options.batch) options.batch = cost_of(graph).macs > 200'000'000 ? 16 : 32;
+  if (options.batch < 4 || options.batch % 4)
+    throw UsageError("--batch ", options.batch, ": a multiple of 4");
   if (options.rounding_weight == 0) options.rounding_weight = has_depthwise(graph) ? 0.1 : 0.01;
   if (options.rounding_learning_rate == 0)
     options.rounding_learning_rate = options.iterations <= 2000 ? 1e-2 : 1e-3;
@@ -82,7 +84,7 @@ ReconstructionOptions with_defaults(ReconstructionOptions options, const Graph& 
 
 int default_iterations(const Graph& graph) {
   const double macs = std::max<double>(1, static_cast<double>(cost_of(graph).macs));
-  return static_cast<int>(std::clamp(4.1e10 / macs, 1000.0, 5000.0));
+  return static_cast<int>(std::clamp(6.1e10 / macs, 1000.0, 5000.0));
 }
 
 }  // namespace halftone

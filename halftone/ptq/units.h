@@ -13,7 +13,8 @@ namespace halftone {
 // every other node by itself. kNetwork: all of it.
 std::vector<Region> units_of(const Graph& graph, Reconstruction::Unit unit);
 
-// What `options` leaves open, from the network alone.
+// What `options` leaves open, from the network alone. Throws UsageError where the batch is no
+// multiple of 4.
 ReconstructionOptions with_defaults(ReconstructionOptions options, const Graph& graph);
 
 }  // namespace halftone

@@ -26,8 +26,8 @@ int unnamed_file(const std::filesystem::path& folder) {
 
 }  // namespace
 
-ValueCache::ValueCache(std::string name, size_t samples, CacheBudget& budget)
-    : name_(std::move(name)), samples_(samples), budget_(budget) {}
+ValueCache::ValueCache(std::string name, size_t samples, size_t batch, CacheBudget& budget)
+    : name_(std::move(name)), samples_(samples), batch_(batch), budget_(budget) {}
 
 ValueCache::~ValueCache() {
   budget_.used_bytes -= memory_.size();
@@ -48,7 +48,8 @@ void ValueCache::allocate(const at::Tensor& value) {
 }
 
 void ValueCache::write(size_t first, size_t count, const at::Tensor& value) {
-  if (value.dim() == 0 || value.size(0) < static_cast<int64_t>(count))
+  const auto rows_given = value.dim() == 0 ? 0 : static_cast<size_t>(value.size(0));
+  if (rows_given < count || rows_given > batch_)
     throw Error(
         "the value '", name_, "' has shape ", text(value.sizes()), ": its first axis is not the ",
         count,

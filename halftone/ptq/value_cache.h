@@ -23,8 +23,8 @@ struct CacheBudget {
 
 class ValueCache {
  public:
-  // name: for messages. budget: outlives the cache.
-  ValueCache(std::string name, size_t samples, CacheBudget& budget);
+  // name: for messages. batch: most samples that are written at once. budget: outlives the cache.
+  ValueCache(std::string name, size_t samples, size_t batch, CacheBudget& budget);
   ~ValueCache();
   ValueCache(const ValueCache&) = delete;
   ValueCache& operator=(const ValueCache&) = delete;
@@ -37,12 +37,14 @@ class ValueCache {
   at::Tensor read(std::span<const size_t> samples) const;
 
   bool is_spilled() const { return file_ >= 0; }
+  // Whether what was written is of a floating-point type.
+  bool is_floating() const { return at::isFloatingType(type_); }
 
  private:
   void allocate(const at::Tensor& value);
 
   std::string name_;
-  size_t samples_;
+  size_t samples_, batch_;
   CacheBudget& budget_;
   std::vector<int64_t> row_shape_;
   at::ScalarType type_{};

@@ -35,7 +35,7 @@ Range range_of(const std::string& kind, const std::vector<std::vector<float>>& b
 
 TEST(Observers, AllAreRegistered) {
   for (const char* name :
-       {"minmax", "ema", "percentile", "mse", "best", "entropy", "mean-magnitude"})
+       {"minmax", "ema", "avg-minmax", "percentile", "mse", "best", "entropy", "mean-magnitude"})
     EXPECT_NE(Registry<ObserverKind>::find(name), nullptr);
 }
 
@@ -54,6 +54,12 @@ TEST(Observers, DoNotDependOnTheSplitOfTheStream) {
       EXPECT_EQ(whole.high, split.high) << kind;
     }
   }
+}
+
+TEST(Observers, AverageOfExtremesCountsEveryBatchAlike) {
+  const Range range = range_of("avg-minmax", {{-1, 2}, {-4, 3, 0}, {1, 7}, {}});
+  EXPECT_FLOAT_EQ(range.low, -4.0f / 3);
+  EXPECT_FLOAT_EQ(range.high, 4);
 }
 
 TEST(Observers, MovingAverageIsMergedAsIfSeenInOrder) {

@@ -84,6 +84,31 @@ class MovingAverageObserver : public Observer {
   End low_, high_;
 };
 
+// The mean over batches of each one's smallest and largest value.
+class MeanOfExtremesObserver : public Observer {
+ public:
+  void observe(std::span<const float> values, const MinMax& seen) override {
+    if (values.empty()) return;
+    low_ += seen.min;
+    high_ += seen.max;
+    ++batches_;
+  }
+  void merge(const Observer& later) override {
+    const auto& other = dynamic_cast<const MeanOfExtremesObserver&>(later);
+    low_ += other.low_;
+    high_ += other.high_;
+    batches_ += other.batches_;
+  }
+  Range range(const RangeRequest& request) const override {
+    require_values(batches_ > 0);
+    return with_zero(static_cast<float>(low_ / batches_), static_cast<float>(high_ / batches_),
+                     request);
+  }
+
+ private:
+  double low_ = 0, high_ = 0, batches_ = 0;
+};
+
 // LSQ's first step of an activation, s = 2 mean|x| / sqrt(qmax), as the range of its codes.
 class MeanMagnitudeObserver : public Observer {
  public:
@@ -117,6 +142,11 @@ HALFTONE_REGISTER(ObserverKind, "ema",
                   "Moving average (0.99) of each batch's smallest and largest value",
                   "Jacob et al. 2018, arXiv 1712.05877", [] {
                     return std::unique_ptr<Observer>(std::make_unique<MovingAverageObserver>());
+                  });
+HALFTONE_REGISTER(ObserverKind, "avg-minmax",
+                  "Mean over batches of each one's smallest and largest value",
+                  "Wei et al. 2022, arXiv 2203.05740", [] {
+                    return std::unique_ptr<Observer>(std::make_unique<MeanOfExtremesObserver>());
                   });
 HALFTONE_REGISTER(ObserverKind, "mean-magnitude",
                   "The first step size of LSQ, 2 mean|x| / sqrt(qmax); rough above 4 bits",

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "halftone/graph/cost.h"
 #include "halftone/nn/fake_quantize.h"
 #include "halftone/nn/network_inputs.h"
 #include "halftone/nn/over_batches.h"
@@ -80,11 +81,12 @@ std::map<std::string, TensorMap> constants_of(const QuantizedNetwork& quantized)
   std::map<std::string, TensorMap> result;
   for (const auto& [name, weight] : quantized.sites.weights)
     result[name][name] = to_torch(dequantize_tensor(weight));
-  for (const Site& site : quantized.placement.sites) {
-    if (site.kind != SiteKind::kBias) continue;
-    const std::string& weight = quantized.graph.nodes[static_cast<size_t>(site.node)].inputs[1];
-    if (const auto found = result.find(weight); found != result.end())
-      found->second[site.name] = to_torch(quantized.corrected.initializers.at(site.name));
+  for (const Node& node : quantized.graph.nodes) {
+    if (!is_weighted(node) || node.input(2).empty()) continue;
+    const auto found = result.find(node.inputs[1]);
+    const auto bias = quantized.corrected.initializers.find(node.inputs[2]);
+    if (found != result.end() && bias != quantized.corrected.initializers.end())
+      found->second[bias->first] = to_torch(bias->second);
   }
   return result;
 }
