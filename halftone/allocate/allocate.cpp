@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <stdexcept>
 
 #include "halftone/export/dequantize.h"
@@ -117,6 +118,15 @@ Allocation decide_within(const AllocationSites& sites, const Budget& budget,
   return {.chosen = {}, .loss = loss, .bound = 0};
 }
 
+// Solvers compare losses; a network whose outputs are not finite has none.
+void require_finite(const Sensitivities& sensitivities) {
+  for (const auto& [name, site] : sensitivities)
+    for (const auto& [bits, loss] : site.losses)
+      if (!std::isfinite(loss))
+        throw Error("measuring site '", name, "': the loss at ", bits, " bits is ", loss,
+                    "; are the network's outputs finite on this data?");
+}
+
 }  // namespace
 
 std::set<std::string> outside_average(const AllocationSites& sites) {
@@ -172,8 +182,11 @@ Sensitivities sensitivities_of(const AllocationTask& task, const Dataset* data,
                                task.sites);
   if (method.needs_data && !data)
     throw UsageError("--method ", method.name, " looks at the network's activations: give --data");
-  return method.measure({task.model.graph, task.placement, Registry<Profile>::get(options.target),
-                         task.sites, data, options.skip_broken, options.how, run});
+  Sensitivities found =
+      method.measure({task.model.graph, task.placement, Registry<Profile>::get(options.target),
+                      task.sites, data, options.skip_broken, options.how, run});
+  require_finite(found);
+  return found;
 }
 
 Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
@@ -190,14 +203,19 @@ Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
                    .sensitivities = sensitivities,
                    .use = {},
                    .solver = solver.name};
-  for (const AllocationSite& site : split.sites.sites) result.bits.push_back(site.widths.front());
+  // Where weights and activations share one limit, those decided first would take all of it.
+  const bool is_joint = options.budget.average_activation_bits && options.budget.bops;
+  if (is_joint)
+    result.bits = uniform_bits(split.sites, options.budget);
+  else
+    for (const AllocationSite& site : split.sites.sites) result.bits.push_back(site.widths.front());
   const auto start = std::chrono::steady_clock::now();
   const Allocation weights =
       decide_within(split.sites, options.budget, split.losses, solver, result.bits);
   result.solve_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.loss = weights.loss;
-  result.bound = weights.bound;
+  result.bound = is_joint ? 0 : weights.bound;
   result.use = use_of(split.sites, result.bits);
   result.plan = plan_of(task, split.sites, result.bits, options);
   if (!is_within(result.use, options.budget))

@@ -37,7 +37,9 @@ struct Allocated {
   std::vector<int> bits;  // by site
   Sensitivities sensitivities;
   BudgetUse use;
-  double loss = 0, bound = 0;  // predicted, of the free weights; the optimum is not below the bound
+  // Predicted, of the free weights. The optimum is not below the bound, which is 0 where activations
+  // and weights share the limit of BOPs: the two are decided in turn.
+  double loss = 0, bound = 0;
   std::string solver;
   double solve_seconds = 0;
 };

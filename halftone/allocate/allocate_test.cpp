@@ -146,6 +146,70 @@ TEST(Allocate, DecidesActivationsUnderTheirAverageAndBops) {
       require_within_budget(quantized(found.plan, "onnxruntime"), found.plan.budget, "plan"));
 }
 
+TEST(Allocate, UnderOneLimitOfBopsNeitherKindTakesAllOfIt) {
+  const AllocationTask task = [] {
+    AllocationChoices choices;
+    choices.activation_widths = {2, 3, 4, 5, 6, 7, 8};
+    return allocation_task(small_model(), "onnxruntime", choices);
+  }();
+  std::vector<int> four;
+  for (const AllocationSite& site : task.sites.sites)
+    four.push_back(site.is_fixed() ? site.widths[0] : 4);
+  AllocateOptions options = projection(
+      {.average_activation_bits = 8, .bops = static_cast<int64_t>(use_of(task.sites, four).bops)});
+  // Every bit halves a loss that is the same for weights and activations: 4/4 is best.
+  Sensitivities sensitivities;
+  for (const AllocationSite& site : task.sites.sites)
+    if (!site.is_fixed())
+      for (int bits : site.widths) sensitivities[site.name].losses[bits] = std::exp2(-2.0 * bits);
+  const Allocated found = solve(task, sensitivities, options);
+  double loss = 0, uniform = 0;
+  for (size_t i = 0; i < four.size(); ++i) {
+    const AllocationSite& site = found.sites.sites[i];
+    if (site.is_fixed()) continue;
+    loss += sensitivities.at(site.name).losses.at(found.bits[i]);
+    uniform += sensitivities.at(site.name).losses.at(4);
+  }
+  EXPECT_LE(loss, uniform);
+}
+
+TEST(Allocate, BopsBehindAPoolCountTheBitsThatItMoves) {
+  Model model = small_model();
+  Graph& g = model.graph;
+  g.nodes.insert(g.nodes.begin() + 4, {.name = "between",
+                                       .op_type = "MaxPool",
+                                       .inputs = {"ar"},
+                                       .outputs = {"pooled"},
+                                       .attributes = {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                                                      {"pads", std::vector<int64_t>{1, 1, 1, 1}}}});
+  g.nodes[5].inputs[0] = "pooled";
+  for (const char* target : {"onnxruntime", "openvino"}) {
+    const AllocationTask task = allocation_task(model, target, {.activations = 4});
+    std::vector<int> bits;
+    for (const AllocationSite& site : task.sites.sites)
+      bits.push_back(site.is_fixed() ? site.widths[0] : 4);
+    const auto bops = static_cast<int64_t>(use_of(task.sites, bits).bops);
+    const Model written =
+        quantize(model, RandomImages(),
+                 {.weights = 4, .activations = 4, .method = "minmax", .target = target}, {})
+            .model;
+    EXPECT_NO_THROW(require_within_budget(written, {.bops = bops}, "plan")) << target;
+    EXPECT_THROW(require_within_budget(written, {.bops = bops - 1}, "plan"), Error) << target;
+  }
+}
+
+TEST(Allocate, RefusesLossesThatAreNotFinite) {
+  Model model = small_model();
+  model.graph.initializers["mask"] =
+      Tensor::of<float>({4}, {0, 0, 0, -std::numeric_limits<float>::infinity()});
+  model.graph.nodes.push_back(
+      {.name = "masked", .op_type = "Add", .inputs = {"logits", "mask"}, .outputs = {"allowed"}});
+  model.graph.outputs[0].name = "allowed";
+  const RandomImages data;
+  const AllocateOptions options{.method = "kl", .budget = {.average_weight_bits = 4}};
+  EXPECT_THROW(allocate(model, &data, options, {}), Error);
+}
+
 TEST(Allocate, SensitivitiesReadAsTheyWereWritten) {
   const AllocationTask task = allocation_task(small_model(), "onnxruntime", {});
   const RandomImages data;

@@ -344,6 +344,20 @@ bool is_within(const BudgetUse& use, const Budget& budget) {
           use.average_activation_bits <= *budget.average_activation_bits * kMeanRounding);
 }
 
+std::vector<int> uniform_bits(const AllocationSites& sites, const Budget& budget) {
+  std::vector<int> best;
+  for (const AllocationSite& site : sites.sites) best.push_back(site.widths.front());
+  for (int width = 1; width <= 8; ++width) {
+    std::vector<int> bits = best;
+    for (size_t i = 0; i < bits.size(); ++i)
+      for (int other : sites.sites[i].widths)
+        if (other <= width) bits[i] = std::max(bits[i], other);
+    if (!is_within(use_of(sites, bits), budget)) break;
+    best = std::move(bits);
+  }
+  return best;
+}
+
 void require_feasible(const AllocationSites& sites, const Budget& budget) {
   std::vector<int> least;
   for (const AllocationSite& site : sites.sites) least.push_back(site.widths.front());

@@ -106,6 +106,9 @@ constexpr double kMeanRounding = 1 + 1e-9;
 // Whether all limits hold.
 bool is_within(const BudgetUse& use, const Budget& budget);
 
+// All sites one width wider where each can, as long as that fits.
+std::vector<int> uniform_bits(const AllocationSites& sites, const Budget& budget);
+
 // Throws Error with "smallest feasible" and the figure where `sites` at their least widths pass a
 // limit.
 void require_feasible(const AllocationSites& sites, const Budget& budget);

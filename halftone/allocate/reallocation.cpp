@@ -20,21 +20,6 @@ void require_sound(const ReallocationOptions& options) {
     throw UsageError("a hysteresis of ", options.hysteresis, ": give 0 to below 1");
 }
 
-// All sites one width wider where each can, as long as that fits.
-std::vector<int> uniform_bits(const AllocationSites& sites, const Budget& budget) {
-  std::vector<int> best;
-  for (const AllocationSite& site : sites.sites) best.push_back(site.widths.front());
-  for (int width = 1; width <= 8; ++width) {
-    std::vector<int> bits = best;
-    for (size_t i = 0; i < bits.size(); ++i)
-      for (int other : sites.sites[i].widths)
-        if (other <= width) bits[i] = std::max(bits[i], other);
-    if (!is_within(use_of(sites, bits), budget)) break;
-    best = std::move(bits);
-  }
-  return best;
-}
-
 double predicted(const AllocationSites& sites, const Losses& losses, const std::vector<int>& bits) {
   double total = 0;
   for (size_t i = 0; i < bits.size(); ++i)
