@@ -29,7 +29,7 @@ test: build
 	@scripts/run_tests $(BUILD)
 
 bench: setup
-	@cmake --preset release > /dev/null && ninja -C build/release -j $(JOBS) halftone halftone_runtime read_speed network_speed allocate_speed
+	@cmake --preset release > /dev/null && ninja -C build/release -j $(JOBS) halftone halftone_runtime read_speed network_speed allocate_speed training_speed
 	@bench/run build/release
 
 lint:

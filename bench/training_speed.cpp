@@ -96,7 +96,7 @@ void measure_steps(const std::string& path) {
                          .make({network, training.float_graph(), guiding, run});
   const TensorMap inputs =
       network_inputs(network.network(), load_batch(data, all_samples(data), {.batch = 128}));
-  const at::Tensor labels = at::zeros({128}, at::kLong);
+  const Labels labels{at::zeros({128}, at::kLong)};
   const std::string& output = network.network().graph().outputs[0].name;
   auto step = [&](bool quantizes, bool is_guided) {
     QuantizedRun how{.training = true, .batch_statistics = true, .quantizes = quantizes};

@@ -32,7 +32,7 @@ PREFIX = ["--guide", "block-replacement"]
 FAT = ["--quantizer", "fat"]
 SCALAR = FAT + ["--per-tensor"]
 # Nothing moves: what min-max calibration of the same granularity gives.
-UNTRAINED = ["--learning-rate", 1e-12]
+UNTRAINED = ["--learning-rate", 1e-12, "--start", "minmax"]
 
 
 def allocated(average):
@@ -49,6 +49,7 @@ ROWS = [
     Row("2/2 lsq plain", (2, 2), 10, LIMIT, []),
     Row("2/2 lsq distilled, bits lowered", (2, 2), 10, LIMIT, DISTILL + ["--lower-bits", "4,3"], 3.5),
     Row("2/2 block replacement", (2, 2), 10, LIMIT, PREFIX),
+    Row("2/2 block replacement, bits lowered", (2, 2), 10, LIMIT, PREFIX + ["--lower-bits", "4,3"]),
     Row("3/3 block replacement", (3, 3), 8, LIMIT, PREFIX),
     Row("8/8 fat scalar", (8, 8), 8, 5000, SCALAR, 0.3),
 ] + [Row(f"4/4 fat {name}", (4, 4), 8, 5000, options, 1.5 if "pointwise" in name else None) for name, options in VARIANTS.items()] + [

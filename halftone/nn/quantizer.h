@@ -78,7 +78,8 @@ struct TrainingRecipe {
   std::string schedule = "cosine";
   std::string guide = "none";
   QuantizerRanges ranges = QuantizerRanges::kLeastError;
-  int most_weight_bits = 8;  // sites of more bits get LSQ
+  std::optional<QuantizerRanges> narrow_ranges = {};  // for weights of 4 bits and less
+  int most_weight_bits = 8;                           // sites of more bits get LSQ
 };
 
 struct QuantizerKind {

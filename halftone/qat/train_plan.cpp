@@ -52,6 +52,9 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data) {
     throw UsageError(
         "--guide none learns from labels, and there are none to learn from: use "
         "--guide distill");
+  if (quantizer.name != "fat" && (o.network.trains_elements || o.network.is_symmetric))
+    throw UsageError(o.network.trains_elements ? "--pointwise" : "--symmetric",
+                     " is for --quantizer fat");
   // One scale for a tensor does not survive the folding of a factor for each channel.
   if (o.network.per_tensor && o.batch_norm == "keep")
     throw UsageError(

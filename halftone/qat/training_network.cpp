@@ -25,8 +25,18 @@ Model folded(Model model) {
   return model;
 }
 
-// Whether folding gives the very nodes that the placement speaks of.
+// Weights that layers read, in order.
+std::vector<std::string> weights_of(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes)
+    if (is_weighted(node)) names.push_back(node.input(1));
+  return names;
+}
+
+// Whether folding gives the very nodes and weights that the placement speaks of. A weight before
+// two normalizations becomes two.
 bool folds_to(Graph kept, const Graph& wanted) {
+  if (weights_of(kept) != weights_of(wanted)) return false;
   fold_batch_norm(kept);
   return std::ranges::equal(kept.nodes, wanted.nodes, [](const Node& a, const Node& b) {
     return a.op_type == b.op_type && a.outputs == b.outputs;
@@ -150,7 +160,10 @@ TrainingNetwork::TrainingNetwork(const Model& source, const Dataset& data,
 Graph TrainingNetwork::graph_now() const { return network_ ? network_->graph() : float_graph_; }
 
 QuantizerRanges TrainingNetwork::first_ranges() const {
-  return options_.start.value_or(Registry<QuantizerKind>::get(options_.quantizer).recipe.ranges);
+  const TrainingRecipe& recipe = Registry<QuantizerKind>::get(options_.quantizer).recipe;
+  const bool is_narrow = options_.quantize.weights <= 4;
+  return options_.start.value_or(is_narrow ? recipe.narrow_ranges.value_or(recipe.ranges)
+                                           : recipe.ranges);
 }
 
 QuantizerStart TrainingNetwork::weight_start(const QuantParams& grid, const Tensor& weight,

@@ -193,6 +193,17 @@ TEST(TrainingNetwork, GammasBecomePositiveAndTheFunctionStays) {
                            1e-4, 1e-4));
 }
 
+TEST(TrainingNetwork, AWeightBeforeTwoNormalizationsIsFolded) {
+  // Each normalization makes another weight of it.
+  Model model = training_model();
+  for (Node& node : model.graph.nodes)
+    if (node.name == "b") node.inputs[1] = "a.weight";
+  const StripedImages data;
+  const TrainingNetwork training(model, data, options_of(4, 4, "lsq"), {});
+  EXPECT_TRUE(training.network().network().running_statistics().empty());
+  EXPECT_LT(written_difference(training, data), 0.01);
+}
+
 TEST(TrainingNetwork, KeepsBatchNormAndSaysWhichWeightsItFollows) {
   const StripedImages data;
   const TrainingNetwork kept(training_model(), data, options_of(4, 4, "lsq"), {});

@@ -192,7 +192,8 @@ HALFTONE_REGISTER(QuantizerKind, "fat",
                    .learning_rate = 1e-3,
                    .schedule = "saw-tooth",
                    .guide = "rmse",
-                   .ranges = QuantizerRanges::kMinMax});
+                   .ranges = QuantizerRanges::kMinMax,
+                   .narrow_ranges = QuantizerRanges::kLeastError});
 
 }  // namespace
 }  // namespace halftone

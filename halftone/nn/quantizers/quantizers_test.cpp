@@ -45,8 +45,8 @@ std::vector<std::string> quantizer_names() {
 }
 
 TEST(Quantizers, AreRegistered) {
-  EXPECT_EQ(quantizer_names(), (std::vector<std::string>{"binary", "dorefa", "fat", "lsq", "lsq+",
-                                                         "minmax", "pact", "ternary"}));
+  for (const char* name : {"binary", "dorefa", "fat", "lsq", "lsq+", "minmax", "pact", "ternary"})
+    EXPECT_NE(Registry<QuantizerKind>::find(name), nullptr) << name;
 }
 
 TEST(Quantizers, FrozenWeightsAreWhatForwardGivesBitForBit) {
