@@ -90,6 +90,10 @@ class Walk {
   std::vector<UnitReport> run(const Checkpoint& checkpoint, const std::string& name) {
     const OneTorchThread one_thread;
     std::vector<UnitReport> reports;
+    if (run_.is_time_up() && !checkpoint.read(text(name, "-", 0))) {
+      warn_of_time(0);
+      return reports;
+    }
     read_inputs();
     for (size_t i = 0; i < regions_.size(); ++i) {
       const std::string entry = text(name, "-", i);
