@@ -1,11 +1,14 @@
 #include "halftone/qat/optimizer.h"
 
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
 #include <torch/serialize.h>
 
+#include <cmath>
 #include <sstream>
 
 #include "halftone/base/error.h"
@@ -74,7 +77,11 @@ void TrainingOptimizer::step(double rate_factor) {
 }
 
 double TrainingOptimizer::clip_gradients(double most) {
-  return torch::nn::utils::clip_grad_norm_(tensors_, most);
+  std::vector<at::Tensor> norms{at::zeros({})};
+  for (const at::Tensor& tensor : tensors_)
+    if (tensor.grad().defined()) norms.push_back(tensor.grad().norm());
+  const double norm = at::stack(norms).norm().item<double>();
+  return std::isfinite(norm) ? torch::nn::utils::clip_grad_norm_(tensors_, most) : norm;
 }
 
 void TrainingOptimizer::keep_moments(const TrainingOptimizer& before) {

@@ -30,7 +30,8 @@ class TrainingOptimizer {
 
   void zero_gradients();
   void step(double rate_factor);
-  // Scales gradients so that their norm over everything is at most `most`. Returns the norm.
+  // Scales gradients so that their norm over everything is at most `most`. Returns the norm; where
+  // it is not finite nothing is scaled.
   double clip_gradients(double most);
   // Moments of the tensors that `before` moved too.
   void keep_moments(const TrainingOptimizer& before);

@@ -169,6 +169,26 @@ TEST(Train, NamesStepAndPlaceWhereTheLossIsNoNumber) {
   EXPECT_NE(message.find("first in '"), std::string::npos) << message;
 }
 
+TEST(Train, NamesAWeightWhoseGradientIsNoNumber) {
+  // The root of 0: its slope is not finite, and times 0 no number.
+  Model model = training_model();
+  Graph& g = model.graph;
+  g.initializers["zero"] = Tensor::scalar(0.0f);
+  const auto add = [&](const std::string& op, std::vector<std::string> inputs,
+                       const std::string& output) {
+    g.nodes.push_back(
+        {.name = output, .op_type = op, .inputs = std::move(inputs), .outputs = {output}});
+  };
+  add("Mul", {"logits", "zero"}, "nothing");
+  add("Sqrt", {"nothing"}, "root");
+  add("Add", {"logits", "root"}, "sum_of_both");
+  g.outputs[0].name = "sum_of_both";
+  const StripedImages data;
+  const std::string message = message_of([&] { train(model, data, options_of("lsq", 4), {}); });
+  EXPECT_NE(message.find("gradients are no longer numbers"), std::string::npos) << message;
+  EXPECT_NE(message.find("weight'"), std::string::npos) << message;
+}
+
 TEST(Train, WritesMetricsAsItGoes) {
   const StripedImages data;
   const TemporaryFolder folder;

@@ -407,9 +407,15 @@ void Trainer::report_not_finite(const TensorMap& inputs) const {
   };
   for (const auto& [name, value] : training_.network().state()) look(name, value);
   if (where.empty()) training_.network().run(inputs, {.observe = look});
-  throw Error("training step ", step_, ": the loss is no longer a number, ",
-              where.empty() ? "first in the gradients" : text("first in '", where, "'"),
-              "; a lower --learning-rate or --clip-gradients may help; ",
+  std::string what = "the loss is no longer a number, first in";
+  if (where.empty()) {
+    what = "the gradients are no longer numbers, among them that of";
+    for (const bool is_decayed : {true, false})
+      for (const auto& [name, value] : trained_tensors(is_decayed))
+        if (value.grad().defined()) look(name, value.grad());
+  }
+  throw Error("training step ", step_, ": ", what, " '", where,
+              "'; a lower --learning-rate or --clip-gradients may help; ",
               checkpoint_.is_kept()
                   ? text("the last good checkpoint lies in '", checkpoint_.folder().string(), "'")
                   : "no checkpoint was kept (--checkpoint)");
