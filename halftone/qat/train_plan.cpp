@@ -28,6 +28,16 @@ void require_valid(const TrainOptions& options) {
     throw UsageError("--batch-norm ", options.batch_norm, ": keep or fold");
 }
 
+// [n, c, h, w]; [n, h, w, c] is told by its last axis.
+bool is_image_of_planes(const ValueType& type) {
+  if (!type.shape || type.shape->size() != 4) return false;
+  const auto has_channels = [&](size_t axis) {
+    const int64_t count = (*type.shape)[axis].value;
+    return count == 1 || count == 3;
+  };
+  return has_channels(1) || !has_channels(3);
+}
+
 }  // namespace
 
 TrainPlan planned(const TrainOptions& options, const Dataset& data) {
@@ -71,8 +81,7 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data) {
         "trained; --quantizer ",
         quantizer.name, " has none");
   const bool learns_labels = guide.uses_labels && has_labels && o.label_weight > 0;
-  const bool is_image = data.inputs().size() == 1 && data.inputs()[0].type.shape &&
-                        data.inputs()[0].type.shape->size() == 4;
+  const bool is_image = data.inputs().size() == 1 && is_image_of_planes(data.inputs()[0].type);
   if (!o.augmentation)
     o.augmentation =
         is_image && learns_labels ? Augmentation{.crops = true, .flips = true} : Augmentation{};

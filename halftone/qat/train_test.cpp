@@ -12,6 +12,7 @@
 #include "halftone/onnx/writer.h"
 #include "halftone/qat/metrics_file.h"
 #include "halftone/qat/schedule.h"
+#include "halftone/qat/train_plan.h"
 #include "tests/killer.h"
 #include "tests/message_of.h"
 #include "tests/temporary_folder.h"
@@ -226,6 +227,30 @@ TEST(Train, BinaryAndTernaryAskForTheirWidth) {
                 train(training_model(), data, options_of(name, 8), {});
               }).find(text("--weights ", bits)),
               std::string::npos);
+}
+
+// Labelled, channels innermost.
+class InterleavedImages : public Dataset {
+ public:
+  InterleavedImages()
+      : Dataset({{float_value("image", {{-1, "batch"}, Dim::of(8), Dim::of(8), Dim::of(3)})}},
+                std::vector<int64_t>(8, 1), 4, "interleaved images") {}
+  std::string name(size_t i) const override { return "image " + std::to_string(i); }
+  std::string describe() const override { return "8 interleaved images"; }
+
+ private:
+  std::vector<Tensor> read(size_t i) const override {
+    return {Tensor::of<float>({8, 8, 3}, random_values(192, i))};
+  }
+};
+
+TEST(Train, CropsAndFlipsImagesOfPlanesAlone) {
+  TrainOptions options = options_of("lsq", 4);
+  options.augmentation = std::nullopt;
+  EXPECT_FALSE(planned(options, StripedImages()).options.augmentation->is_none());
+  EXPECT_TRUE(planned(options, InterleavedImages()).options.augmentation->is_none());
+  options.augmentation = Augmentation{.crops = true};
+  EXPECT_THROW(planned(options, InterleavedImages()), UsageError);
 }
 
 TEST(Train, RefusesWhatCannotBeLearned) {
