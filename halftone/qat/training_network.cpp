@@ -43,21 +43,23 @@ bool folds_to(Graph kept, const Graph& wanted) {
   });
 }
 
+// Of a channel that a factor of 0 leaves nothing of: its bias, in steps of this, stays exact.
+constexpr float kLeastScale = 1e-8f;
+
 // The codes of a weight under the factors that folding multiplies its channels by.
 QuantTensor multiplied(QuantTensor weight, const std::vector<float>& factors, int axis) {
   const QuantParams before = weight.params;
   weight.params.axis = axis;
-  weight.params.scales.assign(factors.size(), 1.0f);
+  weight.params.scales.assign(factors.size(), kLeastScale);
   weight.params.zero_points.assign(factors.size(), 0);
   for (size_t c = 0; c < factors.size(); ++c) {
     const float scale = before.scales[before.scales.size() == 1 ? 0 : c] * std::fabs(factors[c]);
-    if (scale > 0) weight.params.scales[c] = scale;
+    weight.params.scales[c] = std::max(scale, kLeastScale);
   }
   each_scale_run(weight.shape, weight.params, [&](size_t first, size_t count, size_t channel) {
     const CodeRange range = weight.params.width_at(channel).range;
     for (size_t i = first; i < first + count; ++i) {
       int32_t& code = weight.codes[i];
-      if (factors[channel] == 0) code = 0;
       if (factors[channel] < 0) code = std::clamp(-code, range.qmin, range.qmax);
     }
   });

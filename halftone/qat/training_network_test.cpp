@@ -204,6 +204,18 @@ TEST(TrainingNetwork, AWeightBeforeTwoNormalizationsIsFolded) {
   EXPECT_LT(written_difference(training, data), 0.01);
 }
 
+TEST(TrainingNetwork, AFactorOfZeroLeavesTheShift) {
+  Model model = training_model();
+  model.graph.initializers["bn1.gamma"] = Tensor::of<float>({8}, std::vector<float>(8));
+  model.graph.initializers["bn1.beta"] = Tensor::of<float>({8}, std::vector<float>(8, 0.3f));
+  const StripedImages data;
+  for (const int bits : {1, 2, 4}) {
+    auto options = options_of(bits, 4, "lsq");
+    options.quantize.fixes = {text("stem.weight=", bits)};
+    EXPECT_LT(written_difference(TrainingNetwork(model, data, options, {}), data), 0.01) << bits;
+  }
+}
+
 TEST(TrainingNetwork, KeepsBatchNormAndSaysWhichWeightsItFollows) {
   const StripedImages data;
   const TrainingNetwork kept(training_model(), data, options_of(4, 4, "lsq"), {});
