@@ -74,7 +74,7 @@ def trained(row, seed, model, data, options, out):
 
 def measured(row, seed):
     """Top-1 of the file, and what the training took."""
-    key = row.name.replace(" ", "-").replace("/", "").replace(",", "")
+    key = f"{row.name}-{SCALE:g}-{LIMIT}".replace(" ", "-").replace("/", "").replace(",", "")
     right = total = 0
     if row.network == "lite0":  # trained on one half of the samples, tested on the other, both ways
         both = halves()
@@ -107,7 +107,8 @@ def main():
     for row in ROWS:
         if wanted and not any(word in row.name for word in wanted):
             continue
-        results = [rows.get(f"{row.name} seed {seed}", lambda: measured(row, seed)) for seed in row.seeds]
+        cut = "" if SCALE == 1 and LIMIT == 50000 else f", {SCALE:g} of its epochs, at most {LIMIT} images"
+        results = [rows.get(f"{row.name}{cut} seed {seed}", lambda: measured(row, seed)) for seed in row.seeds]
         top1 = [r["top1"] for r in results]
         mean, first = sum(top1) / len(top1), results[0]
         spread = f" ({min(top1):.2f} to {max(top1):.2f}, {len(top1)} seeds)" if len(top1) > 1 else ""
