@@ -36,7 +36,7 @@ UNTRAINED = ["--learning-rate", 1e-12, "--start", "minmax"]
 
 
 def allocated(average):
-    """QBitOpt under these averages; the widths that it starts from are not heeded."""
+    """QBitOpt under these averages; the row's bits are where it starts, and below 8 give Adds their skips."""
     return ["--allocate", "qbitopt", "--average-bits", average, "--average-activation-bits", average]
 
 

@@ -205,10 +205,7 @@ Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
                    .solver = solver.name};
   // Where weights and activations share one limit, those decided first would take all of it.
   const bool is_joint = options.budget.average_activation_bits && options.budget.bops;
-  if (is_joint)
-    result.bits = uniform_bits(split.sites, options.budget);
-  else
-    for (const AllocationSite& site : split.sites.sites) result.bits.push_back(site.widths.front());
+  result.bits = is_joint ? uniform_bits(split.sites, options.budget) : least_bits(split.sites);
   const auto start = std::chrono::steady_clock::now();
   const Allocation weights =
       decide_within(split.sites, options.budget, split.losses, solver, result.bits);

@@ -344,9 +344,14 @@ bool is_within(const BudgetUse& use, const Budget& budget) {
           use.average_activation_bits <= *budget.average_activation_bits * kMeanRounding);
 }
 
+std::vector<int> least_bits(const AllocationSites& sites) {
+  std::vector<int> bits;
+  for (const AllocationSite& site : sites.sites) bits.push_back(site.widths.front());
+  return bits;
+}
+
 std::vector<int> uniform_bits(const AllocationSites& sites, const Budget& budget) {
-  std::vector<int> best;
-  for (const AllocationSite& site : sites.sites) best.push_back(site.widths.front());
+  std::vector<int> best = least_bits(sites);
   for (int width = 1; width <= 8; ++width) {
     std::vector<int> bits = best;
     for (size_t i = 0; i < bits.size(); ++i)
@@ -359,9 +364,7 @@ std::vector<int> uniform_bits(const AllocationSites& sites, const Budget& budget
 }
 
 void require_feasible(const AllocationSites& sites, const Budget& budget) {
-  std::vector<int> least;
-  for (const AllocationSite& site : sites.sites) least.push_back(site.widths.front());
-  const BudgetUse use = use_of(sites, least);
+  const BudgetUse use = use_of(sites, least_bits(sites));
   const char* remedy = "; give more, smaller --bits, or fewer fixed sites";
   if (budget.weight_bytes && use.weight_bytes > *budget.weight_bytes)
     throw Error("weights of ", format_bytes(static_cast<uint64_t>(*budget.weight_bytes)), " (",

@@ -106,6 +106,9 @@ constexpr double kMeanRounding = 1 + 1e-9;
 // Whether all limits hold.
 bool is_within(const BudgetUse& use, const Budget& budget);
 
+// Every site at its least width.
+std::vector<int> least_bits(const AllocationSites& sites);
+
 // All sites one width wider where each can, as long as that fits.
 std::vector<int> uniform_bits(const AllocationSites& sites, const Budget& budget);
 

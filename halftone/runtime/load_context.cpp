@@ -4,12 +4,11 @@
 #include <cmath>
 
 #include "halftone/graph/interpreter.h"
+#include "halftone/graph/ops/arguments.h"
 #include "halftone/quant/spec.h"
 
 namespace halftone::runtime {
 namespace {
-
-constexpr int64_t kMostElements = int64_t{1} << 31;
 
 // Scale and zero point of a Q or DQ where both are constant and there is one of each.
 struct TensorScale {
