@@ -116,11 +116,15 @@ class Rows:
     def __init__(self, name):
         self.path = ROOT / f"docs/results/rows/{name}.json"
         self.path.parent.mkdir(exist_ok=True)
-        self.done = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.done = self._kept()
+
+    def _kept(self):
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def get(self, key, compute):
         if key not in self.done:
             print(f"... {key}", flush=True)
-            self.done[key] = compute()
+            result = compute()
+            self.done = {**self._kept(), key: result}  # another run may have finished rows meanwhile
             self.path.write_text(json.dumps(self.done, indent=1) + "\n")
         return self.done[key]

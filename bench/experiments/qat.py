@@ -4,8 +4,8 @@
     .venv/bin/python bench/experiments/qat.py            # all rows; finished ones are kept, a stopped one goes on
     .venv/bin/python bench/experiments/qat.py "2/2"      # rows whose name contains the word
 
-EPOCHS=0.5 scales every row's epochs and LIMIT=20000 its images: for a machine or a sitting that is too short. What was
-run is in the table.
+EPOCHS=0.5 scales every row's epochs and LIMIT=20000 its images: for a machine or a sitting that is too short. THREADS=1
+trains on one thread, so that two rows can run beside each other. What was run is in the table.
 """
 import os, shutil, sys
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from judge import CIFAR, IMAGENET, MODELS, SCRATCH, SHARED, Rows, correct, halft
 
 SCALE = float(os.environ.get("EPOCHS", 1))
 LIMIT = int(os.environ.get("LIMIT", 50000))
+THREADS = int(os.environ.get("THREADS", 2))
 
 
 class Row(NamedTuple):
@@ -36,7 +37,7 @@ UNTRAINED = ["--learning-rate", 1e-12, "--start", "minmax"]
 
 
 def allocated(average):
-    """QBitOpt under these averages; the row's bits are where it starts, and below 8 give Adds their skips."""
+    """QBitOpt under these averages."""
     return ["--allocate", "qbitopt", "--average-bits", average, "--average-activation-bits", average]
 
 
@@ -66,7 +67,7 @@ rows = Rows("qat")
 def trained(row, seed, model, data, options, out):
     kept = SCRATCH / f"checkpoint-{out.stem}"
     facts = halftone("train", model, "-o", out, "--data", data, "--limit", row.images, "--weights", row.bits[0], "--activations",
-                     row.bits[1], "--epochs", max(1, round(row.epochs * SCALE)), "--seed", seed, "--threads", 2, "--checkpoint", kept,
+                     row.bits[1], "--epochs", max(1, round(row.epochs * SCALE)), "--seed", seed, "--threads", THREADS, "--checkpoint", kept,
                      "--resume", *row.options, *options)
     shutil.rmtree(kept, ignore_errors=True)
     return facts
@@ -91,7 +92,7 @@ def measured(row, seed):
         right, total = correct(out, X, Y), len(Y)
     speed = sum(e["images_per_second"] for e in facts["epochs"]) / len(facts["epochs"])
     epochs = len(facts["epochs"])
-    return dict(top1=100 * right / total, seconds=row.images * epochs / speed, epochs=epochs, images=row.images, speed=speed)
+    return dict(top1=100 * right / total, seconds=row.images * epochs / speed, epochs=epochs, images=row.images, speed=speed, threads=THREADS)
 
 
 def float_top1(network):
@@ -113,8 +114,8 @@ def main():
         mean, first = sum(top1) / len(top1), results[0]
         spread = f" ({min(top1):.2f} to {max(top1):.2f}, {len(top1)} seeds)" if len(top1) > 1 else ""
         lines.append(f"| {row.name} | {first['epochs']} x {first['images']} | {mean:.2f}{spread} | {float_top1(row.network) - mean:.2f} | "
-                     f"{row.limit or ''} | {first['seconds'] / 60:.1f} | {first['speed']:.0f} |")
-    print("| row | epochs x images | top-1 | drop | at most | minutes | images/s |\n|---|---|---|---|---|---|---|")
+                     f"{row.limit or ''} | {first['seconds'] / 60:.1f} | {first['speed']:.0f} | {first.get('threads', 2)} |")
+    print("| row | epochs x images | top-1 | drop | at most | minutes | images/s | threads |\n|---|---|---|---|---|---|---|---|")
     print("\n".join(lines))
 
 

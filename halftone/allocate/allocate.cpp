@@ -7,6 +7,7 @@
 
 #include "halftone/export/dequantize.h"
 #include "halftone/export/prepare.h"
+#include "halftone/graph/passes/separate_skips.h"
 #include "halftone/ptq/site_bits.h"
 
 namespace halftone {
@@ -67,18 +68,28 @@ Allocation decide(const AllocationSites& sites, SiteKind kind, const Budget& bud
   return found;
 }
 
-// Weights always; activations where the budget or the user speaks of them.
+// Whether layers may read less than 8 bits of a value.
+bool has_narrow_activations(const AllocationChoices& choices) {
+  return choices.activations < 8 ||
+         std::ranges::any_of(choices.activation_widths, [](int width) { return width < 8; });
+}
+
+// Weights always; activations where the budget or the user speaks of them. Skips follow of
+// themselves from what stands beside them.
 QuantPlan plan_of(const AllocationTask& task, const AllocationSites& sites,
                   const std::vector<int>& bits, const AllocateOptions& options) {
   QuantPlan plan{.sites = {}, .budget = options.budget};
   for (const std::string& site : task.floats) plan.sites[site].bits = 32;
+  std::set<std::string> skips;
+  for (const std::string& value : separated_skips(task.model.graph)) skips.insert(skip_name(value));
   const bool has_activations = options.budget.average_activation_bits || options.budget.bops ||
                                options.choices.activations != 8;
   for (size_t i = 0; i < bits.size(); ++i) {
     const AllocationSite& site = sites.sites[i];
     if (site.kind == SiteKind::kActivation) {
       if (has_activations)
-        for (const std::string& name : site.sharing) plan.sites[name].bits = bits[i];
+        for (const std::string& name : site.sharing)
+          if (!skips.contains(name)) plan.sites[name].bits = bits[i];
     } else if (site.channels.empty()) {
       plan.sites[site.name].bits = bits[i];
     }
@@ -162,11 +173,14 @@ AllocationTask allocation_task(const Model& source, const std::string& target,
         "allocating bits: the model is quantized already, and what its weights were is gone; give "
         "the float model");
   AllocationTask task{std::move(parts.model), {}, {}, {}, {}};
-  task.placement = placement_of(task.model.graph, profile, choices, task.floats);
-  task.sites = allocation_sites(task.model.graph, task.placement, profile,
-                                choices_within(task.placement, choices));
+  Graph& graph = task.model.graph;
+  if (has_narrow_activations(choices))  // as the quantized network will have them
+    separate_skips(graph, separable_skips(graph, place(graph, profile, {}), profile));
+  task.placement = placement_of(graph, profile, choices, task.floats);
+  task.sites =
+      allocation_sites(graph, task.placement, profile, choices_within(task.placement, choices));
   if (choices.granularity == Granularity::kChannels)
-    task.splits = channel_splits(task.model.graph, task.placement, profile, task.sites, threads);
+    task.splits = channel_splits(graph, task.placement, profile, task.sites, threads);
   return task;
 }
 

@@ -7,6 +7,7 @@
 #include "halftone/ptq/quantize.h"
 #include "tests/message_of.h"
 #include "tests/small_network.h"
+#include "tests/training_model.h"
 
 namespace halftone {
 namespace {
@@ -144,6 +145,28 @@ TEST(Allocate, DecidesActivationsUnderTheirAverageAndBops) {
   EXPECT_LE(found.use.bops, 1'500'000);
   EXPECT_NO_THROW(
       require_within_budget(quantized(found.plan, "onnxruntime"), found.plan.budget, "plan"));
+}
+
+TEST(Allocate, ResidualAddsKeepTheirEightBitsBesideNarrowActivations) {
+  AllocationChoices choices;
+  choices.activation_widths = {2, 3, 4};
+  const AllocationTask task = allocation_task(training_model(), "onnxruntime", choices);
+  auto site = [&](const std::string& name) {
+    return std::ranges::find(task.sites.sites, name, &AllocationSite::name);
+  };
+  ASSERT_NE(site("s_skip"), task.sites.sites.end());
+  EXPECT_EQ(site("s_skip")->widths, std::vector<int>{8});
+  EXPECT_EQ(site("s")->widths, (std::vector<int>{2, 3, 4}));
+  // They follow of themselves: a plan that named them would not fit --shared-skips.
+  AllocateOptions options = projection({.average_activation_bits = 3});
+  options.choices = choices;
+  const Allocated found = allocate(training_model(), nullptr, options, {});
+  EXPECT_FALSE(found.plan.sites.contains("s_skip"));
+  EXPECT_TRUE(found.plan.sites.contains("s"));
+  const AllocationTask wide = allocation_task(training_model(), "onnxruntime", {});
+  EXPECT_TRUE(std::ranges::none_of(wide.sites.sites, [](const AllocationSite& one) {
+    return one.name == "s_skip";
+  })) << "with 8 bits there is nothing to separate";
 }
 
 TEST(Allocate, UnderOneLimitOfBopsNeitherKindTakesAllOfIt) {

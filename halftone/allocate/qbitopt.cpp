@@ -100,6 +100,7 @@ std::vector<at::Tensor> QBitOptHook::set_bits(const std::vector<size_t>& positio
   for (size_t i : positions) {
     const std::string& site = sites_.sites[i].name;
     const int bits = bits_->bits()[i];
+    if (sites_.sites[i].is_fixed()) continue;
     if (training_.bits_of(site) == bits) continue;
     for (const at::Tensor& tensor : training_.set_bits(site, bits)) anew.push_back(tensor);
   }
@@ -129,6 +130,7 @@ std::map<std::string, double> QBitOptHook::squared_gradients() const {
 
 std::vector<at::Tensor> QBitOptHook::after_step(const TrainingStep& step) {
   if (total_ != step.total) begin(step.total);
+  if (step.step == 0) record(0);
   bits_->observe(squared_gradients());
   if (!bits_->is_due(static_cast<int64_t>(step.step) + 1)) return {};
   std::map<std::string, std::map<int, double>> noise;
@@ -154,8 +156,14 @@ void QBitOptHook::tell(const TrainingStep& step, const std::vector<size_t>& chan
   run_.info(text("step ", step.step + 1, ": ", changed.size(), " sites change their bits; weights ",
                  fixed(use.average_weight_bits, 3), " bits on average, activations ",
                  fixed(use.average_activation_bits, 3)));
+  record(step.step + 1);
+}
+
+// A line of the history: the bits behind so many steps.
+void QBitOptHook::record(uint64_t steps) {
   if (options_.history.empty()) return;
-  nlohmann::ordered_json line{{"step", step.step + 1},
+  const BudgetUse use = use_of(sites_, bits_->bits());
+  nlohmann::ordered_json line{{"step", steps},
                               {"average_weight_bits", use.average_weight_bits},
                               {"average_activation_bits", use.average_activation_bits}};
   for (size_t i = 0; i < sites_.sites.size(); ++i)

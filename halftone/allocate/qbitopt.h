@@ -23,7 +23,7 @@ struct QBitOptOptions {
   double frozen = 0.4;       // share of the steps, at the end, with the last bits
   double momentum = 0.99;    // of the averages of squared gradients
   double hysteresis = 0.01;  // a decision must lower the predicted loss by this part
-  std::string history = "";  // file: a JSON line for each decision; empty: none
+  std::string history = "";  // file: a JSON line for the first bits and each decision; empty: none
 };
 
 class QBitOptHook : public StepHook {
@@ -47,6 +47,7 @@ class QBitOptHook : public StepHook {
   std::vector<at::Tensor> set_bits(const std::vector<size_t>& positions);
   std::map<int, double> noise_of(const AllocationSite& site) const;
   void tell(const TrainingStep& step, const std::vector<size_t>& changed);
+  void record(uint64_t steps);
 
   TrainingNetwork& training_;
   AllocationSites sites_;

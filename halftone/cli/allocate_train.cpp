@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <iostream>
 #include <sstream>
 
 #include "halftone/allocate/allocate.h"
 #include "halftone/base/units.h"
+#include "halftone/cli/budget_options.h"
 #include "halftone/cli/culprits_train.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/outputs.h"
@@ -17,26 +17,10 @@ namespace halftone::cli {
 namespace {
 
 struct Options {
-  std::string model, output, weight_size, bops, sweep, picture, sensitivities, save_sensitivities;
-  std::optional<double> average_bits, average_activation_bits;
+  std::string model, output, sweep, picture, sensitivities, save_sensitivities;
   std::string centring = "unbiased", utility, granularity = "layer";
   AllocateOptions allocate;
 };
-
-// "1.5G" -> 1500000000.
-int64_t parse_count(const std::string& option, const std::string& value) {
-  double number = 0;
-  const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), number);
-  const std::string unit(end, value.data() + value.size());
-  const std::map<std::string, double> factors{
-      {"", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}};
-  const auto factor = factors.find(unit);
-  if (code != std::errc() || factor == factors.end() || !(number > 0) ||
-      number * factor->second > 1e18)
-    throw UsageError(option, " ", value,
-                     ": a number above 0, with k, M, G or T behind it, like 1.5G");
-  return static_cast<int64_t>(number * factor->second);
-}
 
 struct Sweep {
   double first = 2, last = 8, step = 0.25;
@@ -66,18 +50,25 @@ void prepare_widths(std::vector<int>& widths, const std::string& option, int lea
   widths = sorted_widths(widths);
 }
 
+// A single width is no choice.
+void require_choice(const AllocateOptions& a, bool is_sweep) {
+  const bool decides_activations = a.budget.average_activation_bits.has_value();
+  const auto& [weights, activations] = std::pair(a.choices.widths, a.choices.activation_widths);
+  const bool decides_weights =
+      a.budget.average_weight_bits || a.budget.weight_bytes || is_sweep || !decides_activations;
+  if (weights.size() == 1 && decides_weights)
+    throw UsageError("--bits ", weights[0],
+                     ": one width leaves nothing to decide; give two or more");
+  if (activations.size() == 1 && decides_activations)
+    throw UsageError("--activation-bits ", activations[0],
+                     ": one width leaves nothing to decide; give two or more, or --activations ",
+                     activations[0], " and no average");
+}
+
 void settle(Options& options) {
   AllocateOptions& a = options.allocate;
   prepare_widths(a.choices.widths, "--bits", 1);
   prepare_widths(a.choices.activation_widths, "--activation-bits", 2);
-  if (!options.weight_size.empty())
-    a.budget.weight_bytes = static_cast<int64_t>(parse_size_bytes(options.weight_size));
-  if (!options.bops.empty()) a.budget.bops = parse_count("--bops", options.bops);
-  a.budget.average_weight_bits = options.average_bits;
-  a.budget.average_activation_bits = options.average_activation_bits;
-  for (const auto& average : {options.average_bits, options.average_activation_bits})
-    if (average && !(*average > 0))
-      throw UsageError("an average of ", *average, " bits: give more than 0");
   if (a.budget.is_empty() && options.sweep.empty())
     throw UsageError(
         "give a budget: --weight-size, --average-bits, --average-activation-bits, --bops, or "
@@ -95,6 +86,7 @@ void settle(Options& options) {
     throw UsageError(
         "--activation-bits are widths to choose from: give --average-activation-bits too, or "
         "--activations for one width");
+  require_choice(a, !options.sweep.empty());
   a.how.centring = options.centring == "biased" ? Centring::kBiased : Centring::kUnbiased;
   if (!options.utility.empty())
     a.how.utility = options.utility == "linear" ? Utility::kLinear : Utility::kNoise;
@@ -227,12 +219,14 @@ void run_sweep(const AllocationTask& task, const Sensitivities& sensitivities, c
   if (!options.picture.empty()) write_text(options.picture, tradeoff_html(drawing));
 }
 
-void run_allocate(Options options, const DataOptions& data_options, Session& session) {
+void run_allocate(Options options, const BudgetOptions& budgets, const DataOptions& data_options,
+                  Session& session) {
   session.begin(options.model,
                 {.read = data_options.files({options.sensitivities}),
                  .written = {options.output, options.picture, options.save_sensitivities}});
   const auto& method = Registry<AllocationMethod>::get(options.allocate.method);
   if (!options.allocate.solver.empty()) Registry<Solver>::get(options.allocate.solver);
+  options.allocate.budget = budgets.budget();
   settle(options);
   options.allocate.skip_broken = data_options.skips_broken();
   const Model model = read_model(options.model);
@@ -269,23 +263,7 @@ std::function<void()> allocate_verb(CLI::App& app) {
   app.add_option("-o,--output", options->output, "The plan, JSON, that quantize and train take")
       ->type_name("OUT");
   auto data = std::make_shared<DataOptions>(app, 256);
-  const std::string budgets = "Budgets, one or more";
-  app.add_option("--weight-size", options->weight_size,
-                 "Weights with their scales and zero points, packed: 150kB")
-      ->type_name("SIZE")
-      ->group(budgets);
-  app.add_option("--average-bits", options->average_bits,
-                 "Of weights, over the elements of all sites but fixed ones")
-      ->type_name("BITS")
-      ->group(budgets);
-  app.add_option("--average-activation-bits", options->average_activation_bits,
-                 "Likewise of activations")
-      ->type_name("BITS")
-      ->group(budgets);
-  app.add_option("--bops", options->bops,
-                 "MACs * weight bits * activation bits, of one sample: 1.5G")
-      ->type_name("COUNT")
-      ->group(budgets);
+  auto budgets = std::make_shared<BudgetOptions>(app, "Budgets, one or more");
   app.add_option("--sweep", options->sweep,
                  "The whole curve over average weight bits, and no plan: FIRST:LAST:STEP")
       ->type_name("2:8:0.25");
@@ -342,7 +320,7 @@ std::function<void()> allocate_verb(CLI::App& app) {
   set_example(app,
               "halftone allocate resnet20.onnx -o plan.json --data cifar10/train --preprocess "
               "cifar10 --method ompq --weight-size 100kB");
-  return [=] { run_allocate(*options, *data, *session); };
+  return [=] { run_allocate(*options, *budgets, *data, *session); };
 }
 
 HALFTONE_REGISTER(Verb, "allocate", "Finds bits for every layer under hard budgets, in seconds",

@@ -6,21 +6,22 @@
 #include "halftone/allocate/qbitopt.h"
 #include "halftone/allocate/written_budget.h"
 #include "halftone/base/units.h"
+#include "halftone/cli/budget_options.h"
 #include "halftone/cli/inputs.h"
 #include "halftone/cli/results_train.h"
 #include "halftone/cli/verb.h"
 #include "halftone/onnx/reader.h"
 #include "halftone/qat/optimizer.h"
 #include "halftone/qat/schedule.h"
+#include "halftone/report/bits_history.h"
 
 namespace halftone::cli {
 namespace {
 
 // Bits that are decided while training.
 struct Allocating {
-  std::string method, weight_size;
+  std::string method, picture;
   std::vector<int> widths = {2, 3, 4, 5, 6, 7, 8};
-  Budget budget;
   QBitOptOptions qbitopt;
 };
 
@@ -48,11 +49,10 @@ QuantizerRanges parse_start(const std::string& word) {
 }
 
 // The budget that the written file must keep; empty where bits are not decided.
-Budget allocate_while_training(const Allocating& how, const Model& model, TrainOptions& options,
-                               const Run& run) {
-  Budget budget = how.budget;
-  if (!how.weight_size.empty())
-    budget.weight_bytes = static_cast<int64_t>(parse_size_bytes(how.weight_size));
+Budget allocate_while_training(const Allocating& how, Budget budget, const Model& model,
+                               TrainOptions& options, const Run& run) {
+  if (!how.picture.empty() && how.qbitopt.history.empty())
+    throw UsageError("--bits-picture draws what --bits-history keeps: give it too");
   if (how.method.empty()) {
     if (!budget.is_empty())
       throw UsageError("a budget is for --allocate qbitopt; plans come from halftone allocate");
@@ -60,7 +60,8 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
   }
   if (budget.is_empty())
     throw UsageError("--allocate ", how.method,
-                     ": give a budget: --average-bits, --average-activation-bits, --weight-size");
+                     ": give a budget: --average-bits, --average-activation-bits, --weight-size, "
+                     "--bops");
   QuantizeOptions& q = options.network.quantize;
   if (!options.lowering.empty() || q.plan)
     throw UsageError("--allocate and ", q.plan ? "--plan" : "--lower-bits",
@@ -72,17 +73,25 @@ Budget allocate_while_training(const Allocating& how, const Model& model, TrainO
         "--dampen and --freeze-oscillating follow codes of one width, which --allocate changes: "
         "leave one out");
   const std::vector<int> widths = sorted_widths(how.widths);
+  if (widths.size() < 2)
+    throw UsageError("--bits ", widths[0],
+                     ": one width leaves nothing to decide; give two or more");
   AllocationChoices choices{.widths = widths, .activations = q.activations, .fixes = q.fixes};
   if (budget.average_activation_bits) choices.activation_widths = widths;
   // Nothing limits weights: they keep the bits that are asked for.
-  if (!budget.average_weight_bits && !budget.weight_bytes) choices.widths = {q.weights};
+  if (!budget.average_weight_bits && !budget.weight_bytes && !budget.bops)
+    choices.widths = {q.weights};
   const AllocationTask task = allocation_task(model, q.target, choices);
   budget.outside_average = outside_average(task.sites);
+  // Layers begin with less than 8 bits, so that residual Adds have skips of 8 beside them.
+  if (budget.average_activation_bits)
+    q.activations = std::clamp(static_cast<int>(*budget.average_activation_bits), 2, 7);
   options.hooks.push_back(qbitopt_hook(task.sites, budget, how.qbitopt, run));
   options.hooks_described =
       text("qbitopt ", budget.average_weight_bits.value_or(0), " ",
            budget.average_activation_bits.value_or(0), " ", budget.weight_bytes.value_or(0), " ",
-           how.qbitopt.interval, " ", how.qbitopt.warm_up, " ", how.qbitopt.frozen, " widths");
+           budget.bops.value_or(0), " ", how.qbitopt.interval, " ", how.qbitopt.warm_up, " ",
+           how.qbitopt.frozen, " widths");
   for (int width : widths) options.hooks_described += text(" ", width);
   return budget;
 }
@@ -112,10 +121,12 @@ void print_training(const TrainResult& result) {
   std::cout << table.text() << "the weights are those of epoch " << result.best_epoch << "\n";
 }
 
-void run_train(Options options, const DataOptions& data_options, Session& session) {
-  session.begin(options.model, {.read = data_options.files({options.plan, options.validation}),
-                                .written = {options.output, options.train.metrics,
-                                            options.allocating.qbitopt.history}});
+void run_train(Options options, const BudgetOptions& budgets, const DataOptions& data_options,
+               Session& session) {
+  session.begin(options.model,
+                {.read = data_options.files({options.plan, options.validation}),
+                 .written = {options.output, options.train.metrics,
+                             options.allocating.qbitopt.history, options.allocating.picture}});
   TrainOptions& train_options = options.train;
   QuantizeOptions& quantize = train_options.network.quantize;
   train_options.lowering = parse_bits(options.lowering);
@@ -129,10 +140,15 @@ void run_train(Options options, const DataOptions& data_options, Session& sessio
                               ? nullptr
                               : data_options.open_all(options.validation, model, session.run());
   train_options.validation = validation.get();
-  const Budget budget =
-      allocate_while_training(options.allocating, model, train_options, session.run());
+  const Budget budget = allocate_while_training(options.allocating, budgets.budget(), model,
+                                                train_options, session.run());
   TrainResult result = train(model, *data, train_options, session.run());
   require_within_budget(result.model, budget, "--allocate qbitopt");
+  const std::string& history = options.allocating.qbitopt.history;
+  if (!options.allocating.picture.empty())
+    write_text(options.allocating.picture,
+               bits_history_html(options.model + ": " + options.allocating.method,
+                                 read_text(history), history));
   auto& facts = session.facts();
   const FileSizes sizes = write_result(result.model, quantize, data_options.preprocess(model),
                                        options.model, options.output, facts);
@@ -277,24 +293,14 @@ void add_quantizer_options(CLI::App& app, TrainOptions& t, std::string& lowering
       ->group(group);
 }
 
-void add_allocation_options(CLI::App& app, Allocating& a) {
+std::shared_ptr<BudgetOptions> add_allocation_options(CLI::App& app, Allocating& a) {
   const std::string group = "Bits that are decided while training";
   app.add_option("--allocate", a.method,
                  "qbitopt: decides the bits of all sites again and again by what their rounding "
                  "costs, within the budget at every step")
       ->check(CLI::IsMember({"qbitopt"}))
       ->group(group);
-  app.add_option("--average-bits", a.budget.average_weight_bits,
-                 "Most bits of a weight on average, first and last layer not counted")
-      ->check(CLI::PositiveNumber)
-      ->group(group);
-  app.add_option("--average-activation-bits", a.budget.average_activation_bits,
-                 "Most bits of an activation on average; left out: --activations for all")
-      ->check(CLI::PositiveNumber)
-      ->group(group);
-  app.add_option("--weight-size", a.weight_size, "Most bytes of all weights, as 100kB")
-      ->type_name("SIZE")
-      ->group(group);
+  auto budgets = std::make_shared<BudgetOptions>(app, group);
   app.add_option("--bits", a.widths, "Widths to choose from")
       ->delimiter(',')
       ->check(CLI::Range(2, 8))
@@ -308,6 +314,10 @@ void add_allocation_options(CLI::App& app, Allocating& a) {
   app.add_option("--bits-history", a.qbitopt.history, "A JSON line for each decision")
       ->type_name("FILE")
       ->group(group);
+  app.add_option("--bits-picture", a.picture, "Draw --bits-history: every site's bits over time")
+      ->type_name("FILE.html")
+      ->group(group);
+  return budgets;
 }
 
 std::function<void()> train_verb(CLI::App& app) {
@@ -327,7 +337,7 @@ std::function<void()> train_verb(CLI::App& app) {
       ->capture_default_str();
   add_quantizer_options(app, t, options->lowering, options->start);
   add_guide_options(app, t);
-  add_allocation_options(app, options->allocating);
+  const auto budgets = add_allocation_options(app, options->allocating);
   add_optimizer_options(app, t);
   app.add_option("--augment", options->augment,
                  "crop, flip, resized-crop, mixup joined by commas, or none; default: crop,flip "
@@ -350,7 +360,7 @@ std::function<void()> train_verb(CLI::App& app) {
       app,
       "halftone train resnet20.onnx -o resnet20-w2a2.onnx --data cifar10/train --preprocess "
       "cifar10 --weights 2 --activations 2 --guide distill --epochs 10 --checkpoint kept");
-  return [=] { run_train(*options, *data, *session); };
+  return [=] { run_train(*options, *budgets, *data, *session); };
 }
 
 HALFTONE_REGISTER(Verb, "train",

@@ -29,41 +29,37 @@ std::vector<at::Tensor> trained(const TensorMap& tensors) {
 }
 
 template <typename Optimizer, typename Options>
-std::unique_ptr<torch::optim::Optimizer> made(const std::vector<at::Tensor>& decayed,
-                                              const std::vector<at::Tensor>& spared,
-                                              const Options& options, double weight_decay) {
-  Options with = options, without = options;
-  with.weight_decay(weight_decay);
-  without.weight_decay(0);
-  std::vector<torch::optim::OptimizerParamGroup> groups;
-  if (!decayed.empty()) groups.emplace_back(decayed, std::make_unique<Options>(with));
-  if (!spared.empty()) groups.emplace_back(spared, std::make_unique<Options>(without));
-  return std::make_unique<Optimizer>(groups, without);
+std::unique_ptr<torch::optim::Optimizer> made(const std::vector<TrainedGroup>& groups,
+                                              const Options& options) {
+  std::vector<torch::optim::OptimizerParamGroup> made_groups;
+  for (const TrainedGroup& group : groups) {
+    Options own = options;
+    own.weight_decay(group.weight_decay);
+    made_groups.emplace_back(trained(group.tensors), std::make_unique<Options>(own));
+  }
+  return std::make_unique<Optimizer>(made_groups, options);
 }
 
-std::unique_ptr<torch::optim::Optimizer> made(const std::vector<at::Tensor>& decayed,
-                                              const std::vector<at::Tensor>& spared,
+std::unique_ptr<torch::optim::Optimizer> made(const std::vector<TrainedGroup>& groups,
                                               const OptimizerOptions& options) {
   namespace optim = torch::optim;
   require_optimizer(options.name);
-  const double rate = options.learning_rate, decay = options.weight_decay;
-  if (options.name == "adam")
-    return made<optim::Adam>(decayed, spared, optim::AdamOptions(rate), decay);
-  if (options.name == "adamw")
-    return made<optim::AdamW>(decayed, spared, optim::AdamWOptions(rate), decay);
+  const double rate = options.learning_rate;
+  if (options.name == "adam") return made<optim::Adam>(groups, optim::AdamOptions(rate));
+  if (options.name == "adamw") return made<optim::AdamW>(groups, optim::AdamWOptions(rate));
   auto sgd = optim::SGDOptions(rate).momentum(options.momentum).nesterov(options.momentum > 0);
-  return made<optim::SGD>(decayed, spared, sgd, decay);
+  return made<optim::SGD>(groups, sgd);
 }
 
 }  // namespace
 
-TrainingOptimizer::TrainingOptimizer(const TensorMap& decayed, const TensorMap& spared,
+TrainingOptimizer::TrainingOptimizer(const std::vector<TrainedGroup>& groups,
                                      const OptimizerOptions& options)
-    : options_(options) {
-  const auto first = trained(decayed), second = trained(spared);
-  tensors_ = first;
-  tensors_.insert(tensors_.end(), second.begin(), second.end());
-  optimizer_ = made(first, second, options);
+    : options_(options), optimizer_(made(groups, options)) {
+  for (const TrainedGroup& group : groups) {
+    rates_.push_back(group.rate);
+    for (const auto& [name, tensor] : group.tensors) tensors_.push_back(tensor);
+  }
 }
 
 TrainingOptimizer::~TrainingOptimizer() = default;
@@ -71,8 +67,9 @@ TrainingOptimizer::~TrainingOptimizer() = default;
 void TrainingOptimizer::zero_gradients() { optimizer_->zero_grad(); }
 
 void TrainingOptimizer::step(double rate_factor) {
-  for (auto& group : optimizer_->param_groups())
-    group.options().set_lr(options_.learning_rate * rate_factor);
+  for (size_t i = 0; i < rates_.size(); ++i)
+    optimizer_->param_groups()[i].options().set_lr(options_.learning_rate * rate_factor *
+                                                   rates_[i]);
   optimizer_->step();
 }
 

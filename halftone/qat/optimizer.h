@@ -18,14 +18,19 @@ struct OptimizerOptions {
   std::string name = "sgd";  // sgd (momentum 0.9, Nesterov), adam, adamw
   double learning_rate = 0.01;
   double momentum = 0.9;
-  double weight_decay = 1e-4;  // of weights alone: biases, normalization and quantizers are spared
+};
+
+// Shared tensors that move alike.
+struct TrainedGroup {
+  TensorMap tensors;
+  double weight_decay = 0;
+  double rate = 1;  // times the learning rate
 };
 
 class TrainingOptimizer {
  public:
-  // decayed, spared: shared tensors; they are made to require gradients.
-  TrainingOptimizer(const TensorMap& decayed, const TensorMap& spared,
-                    const OptimizerOptions& options);
+  // The groups' tensors are made to require gradients.
+  TrainingOptimizer(const std::vector<TrainedGroup>& groups, const OptimizerOptions& options);
   ~TrainingOptimizer();
 
   void zero_gradients();
@@ -43,6 +48,7 @@ class TrainingOptimizer {
 
  private:
   OptimizerOptions options_;
+  std::vector<double> rates_;  // by group
   std::vector<at::Tensor> tensors_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
 };

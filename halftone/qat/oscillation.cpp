@@ -104,7 +104,7 @@ at::Tensor OscillationHook::loss(const TrainingStep& step) {
     const at::Tensor within =
         at::minimum(at::maximum(weight, scales * params.range.qmin), scales * params.range.qmax);
     // Sums over output channels, means over the rest.
-    const auto channels = static_cast<double>(weight.size(0));
+    const auto channels = static_cast<double>(weight.size(std::max(params.axis, 0)));
     const at::Tensor part = (quantized - within).square().mean() * channels;
     total = total.defined() ? total + part : part;
   }

@@ -50,8 +50,7 @@ TEST(Train, KilledAndResumedGivesTheSameBytesForEveryGuide) {
     options.ema = guide == "distill" ? 0.9 : 0;
     if (guide == "none") options.lowering = {4};
     if (guide == "none") options.oscillation = {.dampening = 0.1, .freezing = 0.02};
-    const std::string whole =
-        serialize_model(train(training_model(), data, options, {.seed = 5}).model);
+    const TrainResult whole = train(training_model(), data, options, {.seed = 5});
     const TemporaryFolder folder;
     for (int reports : {3, 7, 10}) {
       Killer killer(reports);
@@ -65,9 +64,35 @@ TEST(Train, KilledAndResumedGivesTheSameBytesForEveryGuide) {
     const TrainResult resumed =
         train(training_model(), data, options,
               {.seed = 5, .checkpoint = folder.path().string(), .resume = true});
-    EXPECT_EQ(serialize_model(resumed.model), whole);
-    EXPECT_EQ(resumed.epochs.size(), 3u);
+    EXPECT_EQ(serialize_model(resumed.model), serialize_model(whole.model));
+    ASSERT_EQ(resumed.epochs.size(), 3u);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(resumed.epochs[i].train_top1, whole.epochs[i].train_top1);
+      EXPECT_EQ(resumed.epochs[i].mixed_top1.size(), whole.epochs[i].mixed_top1.size());
+    }
   }
+}
+
+TEST(Train, DropsTheSameAfterAResume) {
+  const StripedImages data;
+  Model model = training_model();
+  Node& classifier = model.graph.nodes.back();
+  classifier.inputs[0] = "dropped";
+  model.graph.nodes.insert(
+      model.graph.nodes.end() - 1,
+      {.name = "drop", .op_type = "Dropout", .inputs = {"f"}, .outputs = {"dropped"}});
+  TrainOptions options = options_of("lsq", 4);
+  options.seconds_between_saves = 0;
+  const std::string whole = serialize_model(train(model, data, options, {.seed = 5}).model);
+  at::rand({1});  // whatever others drew before
+  const TemporaryFolder folder;
+  const halftone::Run resuming{.seed = 5, .checkpoint = folder.path().string(), .resume = true};
+  Killer killer(9);
+  halftone::Run killed = resuming;
+  killed.reporter = &killer;
+  EXPECT_THROW(train(model, data, options, killed), std::runtime_error);
+  EXPECT_EQ(serialize_model(train(model, data, options, resuming).model), whole);
+  EXPECT_NE(serialize_model(train(training_model(), data, options, {.seed = 5}).model), whole);
 }
 
 TEST(Train, KilledAndResumedGivesTheSameBytesForEveryQuantizer) {

@@ -24,6 +24,9 @@ namespace halftone {
 namespace {
 
 constexpr uint64_t kStepsBetweenLines = 10;
+constexpr double kSecondsBetweenReports = 30;
+// Nagel et al. 2022 (arXiv 2203.11086) move scales by Adam with a rate of 1e-5.
+constexpr double kQuantizerRateOfAdam = 0.01;
 
 TensorMap copied(const TensorMap& tensors) {
   TensorMap result;
@@ -90,9 +93,8 @@ void Trainer::begin_stage(size_t stage) {
   }
   const auto before = std::move(optimizer_);
   optimizer_ = std::make_unique<TrainingOptimizer>(
-      trained_tensors(true), trained_tensors(false),
-      OptimizerOptions{plan_.options.optimizer, *plan_.options.learning_rate,
-                       plan_.options.momentum, *plan_.options.weight_decay});
+      trained_groups(), OptimizerOptions{plan_.options.optimizer, *plan_.options.learning_rate,
+                                         plan_.options.momentum});
   if (before) optimizer_->keep_moments(*before);
   if (plan_.guide.make)
     guide_ = plan_.guide.make(
@@ -105,24 +107,33 @@ void Trainer::begin_stage(size_t stage) {
   if (plan_.options.ema > 0) average_ = copied(training_.network().state());
 }
 
-TensorMap Trainer::trained_tensors(bool is_decayed) const {
+// The network's weights, its other parameters, and the same of the quantizers; empty ones are left
+// out.
+std::vector<TrainedGroup> Trainer::trained_groups() const {
   const TrainedNetwork& network = training_.network();
-  TensorMap result;
-  if (plan_.quantizer.recipe.trains_network)
+  const TrainOptions& options = plan_.options;
+  const bool trains_network = plan_.quantizer.recipe.trains_network;
+  const double decay = *options.weight_decay;
+  TrainedGroup weights{{}, decay}, others, quantizers_decayed{{}, decay}, quantizers;
+  if (trains_network)
     for (const auto& [name, is_weight] : trainable(network.network().graph()))
-      if (is_weight == is_decayed) result[name] = network.network().parameters().at(name);
-  auto add = [&](SiteKind kind, const auto& quantizers) {
-    for (const auto& [site, quantizer] : quantizers)
+      (is_weight ? weights : others).tensors[name] = network.network().parameters().at(name);
+  auto add = [&](SiteKind kind, const auto& all) {
+    for (const auto& [site, quantizer] : all)
       for (const auto& [name, tensor] : quantizer->parameters())
-        if (quantizer->decayed().contains(name) == is_decayed)
-          result[state_name(kind, site, name)] = tensor;
+        (quantizer->decayed().contains(name) ? quantizers_decayed : quantizers)
+            .tensors[state_name(kind, site, name)] = tensor;
   };
   add(SiteKind::kWeight, network.quantizers().weights);
   add(SiteKind::kActivation, network.quantizers().activations);
-  if (!is_decayed)
-    for (const auto& [name, factors] : network.quantizers().bias_factors)
-      result[text("bias/", name, "/elements")] = factors;
-  return result;
+  for (const auto& [name, factors] : network.quantizers().bias_factors)
+    quantizers.tensors[text("bias/", name, "/elements")] = factors;
+  // Adam's steps do not know how small a scale is beside the weights.
+  if (trains_network && options.optimizer != "sgd")
+    quantizers.rate = quantizers_decayed.rate = kQuantizerRateOfAdam;
+  std::vector<TrainedGroup> groups{weights, others, quantizers_decayed, quantizers};
+  std::erase_if(groups, [](const TrainedGroup& group) { return group.tensors.empty(); });
+  return groups;
 }
 
 std::vector<EpochReport> Trainer::run() {
@@ -275,6 +286,8 @@ void Trainer::forget(const std::vector<at::Tensor>& anew) {
 }
 
 void Trainer::step(const Batch& batch, int epoch) {
+  // What draws by LibTorch's generator, as Dropout, draws the same after a resume.
+  at::manual_seed(run_.rng(text("step/", step_)).bits());
   const Fed fed = prepared(batch, epoch);
   const TensorMap outputs = outputs_of(fed);
   const at::Tensor loss = loss_of(fed, outputs);
@@ -285,6 +298,19 @@ void Trainer::step(const Batch& batch, int epoch) {
   if (step_ % kStepsBetweenLines == 0)
     metrics_.add({epoch, step_, value, top1, sums_->rate, sums_->images_per_second()});
   ++step_;
+  report_if_due();
+}
+
+// How it goes within a long epoch, a line from time to time.
+void Trainer::report_if_due() {
+  const std::chrono::duration<double> since = TrainerClock::now() - sums_->reported;
+  if (since.count() < kSecondsBetweenReports) return;
+  sums_->reported = TrainerClock::now();
+  const double left = static_cast<double>((total_ - step_) * batch_);
+  run_.info(text("step ", step_, " of ", total_, ": loss ", fixed(sums_->mean_loss(), 4),
+                 sums_->labelled > 0 ? text(", top-1 of batches ", fixed(sums_->top1(), 2)) : "",
+                 ", ", fixed(sums_->images_per_second(), 0), " images/s, ",
+                 format_seconds(left / std::max(1e-9, sums_->images_per_second())), " left"));
 }
 
 // Quantizers' parameters, and factors of normalization that stay on the side where folding finds
@@ -366,10 +392,10 @@ void Trainer::keep_if_best(int epoch, double quality) {
 
 void Trainer::end_epoch(int epoch) {
   EpochReport report{.epoch = epoch,
-                     .loss = sums_->loss / static_cast<double>(std::max<uint64_t>(1, sums_->steps)),
+                     .loss = sums_->mean_loss(),
                      .images_per_second = sums_->images_per_second(),
                      .learning_rate = sums_->rate};
-  if (sums_->labelled > 0) report.train_top1 = 100 * sums_->right / sums_->labelled;
+  if (sums_->labelled > 0) report.train_top1 = sums_->top1();
   if (guide_) report.mixed_top1 = guide_->take_top1();
   // Bits are still to fall before the last stage: what is best then is no result.
   if (held_out_ && stage_ == plan_.options.lowering.size()) {
@@ -410,8 +436,8 @@ void Trainer::report_not_finite(const TensorMap& inputs) const {
   std::string what = "the loss is no longer a number, first in";
   if (where.empty()) {
     what = "the gradients are no longer numbers, among them that of";
-    for (const bool is_decayed : {true, false})
-      for (const auto& [name, value] : trained_tensors(is_decayed))
+    for (const TrainedGroup& group : trained_groups())
+      for (const auto& [name, value] : group.tensors)
         if (value.grad().defined()) look(name, value.grad());
   }
   throw Error("training step ", step_, ": ", what, " '", where,

@@ -39,6 +39,7 @@ class Trainer {
   size_t stage_at(uint64_t step) const;
   void run_epoch(int epoch, size_t first_step);
   void step(const Batch& batch, int epoch);
+  void report_if_due();
   struct Fed {
     TensorMap inputs;
     Labels labels;
@@ -55,7 +56,7 @@ class Trainer {
   [[noreturn]] void report_not_finite(const TensorMap& inputs) const;
   LoadOptions loading(size_t batch) const;
   const std::string& output_name() const;
-  TensorMap trained_tensors(bool is_decayed) const;
+  std::vector<TrainedGroup> trained_groups() const;
   bool trains_statistics() const;
   bool is_save_due() const;
   void project();

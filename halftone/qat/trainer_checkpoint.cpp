@@ -22,6 +22,27 @@ TensorMap without_prefix(const std::string& prefix, const TensorMap& tensors) {
   return result;
 }
 
+// Of variable length: top-1 of mixed networks stands last.
+at::Tensor packed(const EpochReport& r) {
+  std::vector<double> values{static_cast<double>(r.epoch), r.loss,
+                             r.train_top1.value_or(-1),    r.validation_top1.value_or(-1),
+                             r.images_per_second,          r.learning_rate};
+  values.insert(values.end(), r.mixed_top1.begin(), r.mixed_top1.end());
+  return at::tensor(at::ArrayRef<double>(values), at::kDouble);
+}
+
+EpochReport unpacked(const at::Tensor& report) {
+  const double* r = report.const_data_ptr<double>();
+  const auto known = [](double value) { return value < 0 ? std::nullopt : std::optional(value); };
+  return {.epoch = static_cast<int>(r[0]),
+          .loss = r[1],
+          .train_top1 = known(r[2]),
+          .validation_top1 = known(r[3]),
+          .images_per_second = r[4],
+          .learning_rate = r[5],
+          .mixed_top1 = {r + 6, r + report.numel()}};
+}
+
 }  // namespace
 
 void Trainer::save(int epoch, size_t next_step) const {
@@ -39,12 +60,7 @@ void Trainer::save(int epoch, size_t next_step) const {
       {static_cast<double>(epoch), static_cast<double>(next_step), static_cast<double>(step_),
        static_cast<double>(stage_), best_quality_, static_cast<double>(best_epoch_)},
       at::kDouble);
-  std::vector<double> reports;
-  for (const EpochReport& r : epochs_)
-    reports.insert(reports.end(),
-                   {static_cast<double>(r.epoch), r.loss, r.train_top1.value_or(-1),
-                    r.validation_top1.value_or(-1), r.images_per_second, r.learning_rate});
-  all["epochs"] = at::tensor(at::ArrayRef<double>(reports), at::kDouble);
+  for (const EpochReport& report : epochs_) all[text("epoch-", report.epoch)] = packed(report);
   checkpoint_.write("state", to_bytes(all));
   sums_->saved = TrainerClock::now();
 }
@@ -78,12 +94,8 @@ bool Trainer::restore(int& epoch, size_t& next_step) {
   optimizer_->restore(tensor_bytes(all.at("optimizer")));
   metrics_.restore(tensor_bytes(all.at("metrics")));
   sums_->unpack(all.at("sums"));
-  const at::Tensor& reports = all.at("epochs");
-  const double* r = reports.const_data_ptr<double>();
-  for (int64_t i = 0; i + 6 <= reports.numel(); i += 6)
-    epochs_.push_back({static_cast<int>(r[i]), r[i + 1],
-                       r[i + 2] < 0 ? std::nullopt : std::optional(r[i + 2]),
-                       r[i + 3] < 0 ? std::nullopt : std::optional(r[i + 3]), r[i + 4], r[i + 5]});
+  for (int past = 1; past < epoch; ++past)
+    epochs_.push_back(unpacked(all.at(text("epoch-", past))));
   return true;
 }
 

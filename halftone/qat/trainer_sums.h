@@ -18,7 +18,8 @@ struct Trainer::Sums {
   double loss = 0, right = 0, samples = 0, labelled = 0, seconds = 0;
   uint64_t steps = 0;
   double rate = 0;
-  TrainerClock::time_point saved = TrainerClock::now(), counted = TrainerClock::now();
+  TrainerClock::time_point saved = TrainerClock::now(), counted = TrainerClock::now(),
+                           reported = TrainerClock::now();
 
   // Of one step. Returns its top-1 in percent, -1 without labels.
   double add(double step_loss, const at::Tensor& logits, const at::Tensor& labels) {
@@ -35,6 +36,8 @@ struct Trainer::Sums {
     ++steps;
     return known > 0 ? 100 * hits / known : -1;
   }
+  double mean_loss() const { return loss / static_cast<double>(std::max<uint64_t>(1, steps)); }
+  double top1() const { return 100 * right / labelled; }  // percent; with labels alone
   double images_per_second() const { return samples / std::max(1e-9, seconds); }
 
   at::Tensor packed() const {

@@ -144,3 +144,27 @@ def test_help_and_docs_name_every_method_and_solver(tmp_path):
     text, page = halftone("allocate", "--help").stdout, (ROOT / "docs/methods.md").read_text()
     for name in METHODS + ["exact", "dual", "greedy"]:
         assert f"{name}: " in text and f"`{name}`" in page, name
+
+
+def test_one_width_is_no_choice(digits, tmp_path):
+    plan = tmp_path / "plan.json"
+    for options in (["--average-bits", 4, "--bits", 4], ["--average-bits", 4, "--average-activation-bits", 4, "--activation-bits", 4]):
+        refused = halftone("allocate", *with_data(digits), "-o", plan, *options, check=False)
+        assert refused.returncode == 2 and "nothing to decide" in refused.stderr and not plan.exists()
+
+
+def test_training_decides_bits_under_bit_operations_and_draws_them(digits, tmp_path):
+    model, data, preprocess = digits
+    _, whole = allocate(digits, tmp_path, "--method", "projection", "--average-bits", 8)
+    history, picture, out = tmp_path / "bits.jsonl", tmp_path / "bits.html", tmp_path / "out.onnx"
+    command = ["train", model, "-o", out, "--data", data / "train", "--preprocess", preprocess, "--batch", 32, "--epochs", 2,
+               "--activations", 8, "--allocate", "qbitopt", "--bops", whole["bops"] // 2, "--bits-picture", picture]
+    alone = halftone(*command, check=False)
+    assert alone.returncode == 2 and "--bits-history" in alone.stderr
+    told = facts(tmp_path, *command, "--bits-history", history)
+    lines = [json.loads(line) for line in history.read_text().splitlines()]
+    assert lines[0]["step"] == 0 and len(lines) > 2
+    assert picture.read_text().count("<rect") == len(lines) * len(lines[0]["bits"])
+    shown = {s["site"]: s["bits"] for s in told["sites"]}
+    assert all(shown[site] == bits for site, bits in lines[-1]["bits"].items())
+    assert sum(layer["bops"] for layer in facts(tmp_path, "inspect", out)["layers"]) <= whole["bops"] // 2
