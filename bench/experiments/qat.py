@@ -29,6 +29,8 @@ class Row(NamedTuple):
 
 
 DISTILL = ["--guide", "distill"]
+# The float network's outputs alone, BatchNormalization folded: near the float network, labels and batch statistics lead away from it.
+ALONE = DISTILL + ["--label-weight", 0, "--batch-norm", "fold", "--learning-rate", 0.003]
 PREFIX = ["--guide", "block-replacement"]
 FAT = ["--quantizer", "fat"]
 SCALAR = FAT + ["--per-tensor"]
@@ -45,8 +47,9 @@ VARIANTS = {"scalar, symmetric": SCALAR + ["--symmetric"], "scalar": SCALAR, "ch
             "channels": FAT, "channels, pointwise": FAT + ["--pointwise"]}
 ROWS = [
     Row("4/4 lsq plain", (4, 4), 5, LIMIT, []),
-    Row("4/4 lsq distilled", (4, 4), 5, LIMIT, DISTILL, 0.5),
-    Row("3/3 lsq distilled", (3, 3), 8, LIMIT, DISTILL, 1.2),
+    Row("4/4 lsq distilled", (4, 4), 5, LIMIT, DISTILL),
+    Row("4/4 lsq distilled, no labels", (4, 4), 5, LIMIT, ALONE, 0.5),
+    Row("3/3 lsq distilled, no labels", (3, 3), 8, LIMIT, ALONE, 1.2),
     Row("2/2 lsq plain", (2, 2), 10, LIMIT, []),
     Row("2/2 lsq distilled, bits lowered", (2, 2), 10, LIMIT, DISTILL + ["--lower-bits", "4,3"], 3.5),
     Row("2/2 block replacement", (2, 2), 10, LIMIT, PREFIX),

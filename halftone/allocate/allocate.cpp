@@ -30,13 +30,15 @@ Placement placement_of(const Graph& graph, const Profile& profile, const Allocat
   return rest;
 }
 
+// The sites that a fix is of.
+std::string pattern_of(const std::string& fix) { return fix.substr(0, fix.rfind('=')); }
+
 // Fixes whose sites went into float with their operators match nothing any more, and have done
 // their work.
 AllocationChoices choices_within(const Placement& placement, AllocationChoices choices) {
   std::erase_if(choices.fixes, [&](const std::string& fix) {
-    const std::string pattern = fix.substr(0, fix.rfind('='));
     return std::ranges::none_of(placement.sites, [&](const Site& site) {
-      return site.kind != SiteKind::kBias && matches(pattern, site.name);
+      return site.kind != SiteKind::kBias && matches(pattern_of(fix), site.name);
     });
   });
   return choices;
@@ -74,12 +76,17 @@ bool has_narrow_activations(const AllocationChoices& choices) {
          std::ranges::any_of(choices.activation_widths, [](int width) { return width < 8; });
 }
 
-// Weights always; activations where the budget or the user speaks of them. Skips follow of
-// themselves from what stands beside them.
+// Weights always; activations where the budget or the user speaks of them. Skips that are not fixed
+// follow of themselves from what stands beside them.
 QuantPlan plan_of(const AllocationTask& task, const AllocationSites& sites,
                   const std::vector<int>& bits, const AllocateOptions& options) {
   QuantPlan plan{.sites = {}, .budget = options.budget};
   for (const std::string& site : task.floats) plan.sites[site].bits = 32;
+  auto is_fixed = [&](const std::string& site) {
+    return std::ranges::any_of(options.choices.fixes, [&](const std::string& fix) {
+      return matches(pattern_of(fix), site);
+    });
+  };
   std::set<std::string> skips;
   for (const std::string& value : separated_skips(task.model.graph)) skips.insert(skip_name(value));
   const bool has_activations = options.budget.average_activation_bits || options.budget.bops ||
@@ -87,9 +94,9 @@ QuantPlan plan_of(const AllocationTask& task, const AllocationSites& sites,
   for (size_t i = 0; i < bits.size(); ++i) {
     const AllocationSite& site = sites.sites[i];
     if (site.kind == SiteKind::kActivation) {
-      if (has_activations)
-        for (const std::string& name : site.sharing)
-          if (!skips.contains(name)) plan.sites[name].bits = bits[i];
+      for (const std::string& name : site.sharing)
+        if (is_fixed(name) || (has_activations && !skips.contains(name)))
+          plan.sites[name].bits = bits[i];
     } else if (site.channels.empty()) {
       plan.sites[site.name].bits = bits[i];
     }
@@ -129,6 +136,24 @@ Allocation decide_within(const AllocationSites& sites, const Budget& budget,
   return {.chosen = {}, .loss = loss, .bound = 0};
 }
 
+struct Decided {
+  AllocationSites sites;
+  std::vector<int> bits;
+  Allocation weights;
+  double loss = 0;  // of weights and activations
+};
+
+Decided decided(const AllocationSites& sites, const std::vector<std::map<int, double>>& losses,
+                const Budget& budget, const Solver& solver) {
+  // Where weights and activations share one limit, those decided first would take all of it.
+  const bool is_joint = budget.average_activation_bits && budget.bops;
+  Decided result{sites, is_joint ? uniform_bits(sites, budget) : least_bits(sites), {}, 0};
+  result.weights = decide_within(sites, budget, losses, solver, result.bits);
+  if (is_joint) result.weights.bound = 0;
+  result.loss = predicted_loss(losses, result.bits);
+  return result;
+}
+
 // Solvers compare losses; a network whose outputs are not finite has none.
 void require_finite(const Sensitivities& sensitivities) {
   for (const auto& [name, site] : sensitivities)
@@ -139,6 +164,14 @@ void require_finite(const Sensitivities& sensitivities) {
 }
 
 }  // namespace
+
+double predicted_loss(const std::vector<std::map<int, double>>& losses,
+                      const std::vector<int>& bits) {
+  double total = 0;
+  for (size_t i = 0; i < bits.size(); ++i)
+    if (const auto at = losses[i].find(bits[i]); at != losses[i].end()) total += at->second;
+  return total;
+}
 
 std::set<std::string> outside_average(const AllocationSites& sites) {
   std::set<std::string> names = sites.other_weights;
@@ -209,26 +242,25 @@ Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
   const auto& solver =
       Registry<Solver>::get(options.solver.empty() ? method.solver : options.solver);
   require_feasible(task.sites, options.budget);
-  const SplitSites split =
-      split_channels(task.sites, task.splits, losses_of(task.sites, sensitivities));
-  Allocated result{.plan = {},
-                   .sites = split.sites,
-                   .bits = {},
-                   .sensitivities = sensitivities,
-                   .use = {},
-                   .solver = solver.name};
-  // Where weights and activations share one limit, those decided first would take all of it.
-  const bool is_joint = options.budget.average_activation_bits && options.budget.bops;
-  result.bits = is_joint ? uniform_bits(split.sites, options.budget) : least_bits(split.sites);
+  const auto losses = losses_of(task.sites, sensitivities);
   const auto start = std::chrono::steady_clock::now();
-  const Allocation weights =
-      decide_within(split.sites, options.budget, split.losses, solver, result.bits);
+  Decided best = decided(task.sites, losses, options.budget, solver);
+  if (!task.splits.empty()) {
+    // Whole weights are among the choices of their groups, but joining groups takes bytes.
+    const SplitSites split = split_channels(task.sites, task.splits, losses);
+    Decided groups = decided(split.sites, split.losses, options.budget, solver);
+    if (groups.loss < best.loss) best = std::move(groups);
+  }
+  Allocated result{.plan = plan_of(task, best.sites, best.bits, options),
+                   .sites = best.sites,
+                   .bits = best.bits,
+                   .sensitivities = sensitivities,
+                   .use = use_of(best.sites, best.bits),
+                   .loss = best.weights.loss,
+                   .bound = best.weights.bound,
+                   .solver = solver.name};
   result.solve_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  result.loss = weights.loss;
-  result.bound = is_joint ? 0 : weights.bound;
-  result.use = use_of(split.sites, result.bits);
-  result.plan = plan_of(task, split.sites, result.bits, options);
   if (!is_within(result.use, options.budget))
     throw std::logic_error("the solver " + solver.name + " passed a budget");
   return result;

@@ -60,6 +60,10 @@ AllocationTask allocation_task(const Model& model, const std::string& target,
 // out.
 std::set<std::string> outside_average(const AllocationSites& sites);
 
+// The losses of all sites that have one, summed. losses: by site and width.
+double predicted_loss(const std::vector<std::map<int, double>>& losses,
+                      const std::vector<int>& bits);
+
 // By measurement, or from options.sensitivities.
 Sensitivities sensitivities_of(const AllocationTask& task, const Dataset* data,
                                const AllocateOptions& options, const Run& run);

@@ -147,6 +147,14 @@ TEST(Allocate, DecidesActivationsUnderTheirAverageAndBops) {
       require_within_budget(quantized(found.plan, "onnxruntime"), found.plan.budget, "plan"));
 }
 
+TEST(Allocate, FixedActivationsStandInThePlan) {
+  AllocateOptions options = projection({.average_weight_bits = 4});
+  options.choices.fixes = {"s=5"};
+  const Allocated found = allocate(training_model(), nullptr, options, {});
+  EXPECT_EQ(found.plan.sites.at("s").bits, 5);
+  EXPECT_FALSE(found.plan.sites.contains("r")) << "nobody spoke of it";
+}
+
 TEST(Allocate, ResidualAddsKeepTheirEightBitsBesideNarrowActivations) {
   AllocationChoices choices;
   choices.activation_widths = {2, 3, 4};

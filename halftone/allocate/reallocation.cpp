@@ -20,13 +20,6 @@ void require_sound(const ReallocationOptions& options) {
     throw UsageError("a hysteresis of ", options.hysteresis, ": give 0 to below 1");
 }
 
-double predicted(const AllocationSites& sites, const Losses& losses, const std::vector<int>& bits) {
-  double total = 0;
-  for (size_t i = 0; i < bits.size(); ++i)
-    if (!sites.sites[i].is_fixed()) total += losses[i].at(bits[i]);
-  return total;
-}
-
 }  // namespace
 
 Reallocation::Reallocation(AllocationSites sites, Budget budget, ReallocationOptions options)
@@ -73,8 +66,8 @@ std::vector<size_t> Reallocation::solve(const std::map<std::string, std::map<int
   }
   std::vector<int> next = bits_;
   decide_widths(sites_, budget_, losses, Registry<Solver>::get(options_.solver), next);
-  const bool is_better = predicted(sites_, losses, next) <
-                         (1 - options_.hysteresis) * predicted(sites_, losses, bits_);
+  const bool is_better =
+      predicted_loss(losses, next) < (1 - options_.hysteresis) * predicted_loss(losses, bits_);
   std::vector<size_t> changed;
   if (is_solved_ && !is_better) return changed;
   is_solved_ = true;

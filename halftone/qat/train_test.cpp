@@ -228,6 +228,20 @@ TEST(Train, WritesMetricsAsItGoes) {
   EXPECT_EQ(epochs, 3u);
 }
 
+TEST(Train, StatisticsAreTakenAnewFromImagesAsTheyWereLearnedFrom) {
+  const StripedImages data;
+  TrainOptions options = options_of("lsq", 8);
+  options.learning_rate = 1e-30;  // nothing moves
+  options.frozen_batch_norm = 1;
+  auto trained = [&](const char* augmentation, int batches) {
+    options.augmentation = parse_augmentation(augmentation);
+    options.reestimation_batches = batches;
+    return serialize_model(train(training_model(), data, options, {}).model);
+  };
+  EXPECT_EQ(trained("crop", 0), trained("none", 0));
+  EXPECT_NE(trained("crop", 6), trained("none", 6));
+}
+
 TEST(Train, RefusesWhatQuantizersHaveNoFormOf) {
   const StripedImages data;
   TrainOptions options = options_of("lsq", 4);

@@ -25,6 +25,7 @@ namespace {
 
 constexpr uint64_t kStepsBetweenLines = 10;
 constexpr double kSecondsBetweenReports = 30;
+constexpr int kReestimation = 0;  // in the place of an epoch: its own augmentations
 // Nagel et al. 2022 (arXiv 2203.11086) move scales by Adam with a rate of 1e-5.
 constexpr double kQuantizerRateOfAdam = 0.01;
 
@@ -210,14 +211,22 @@ bool Trainer::trains_statistics() const {
   return plan_.quantizer.recipe.trains_network && progress < 1 - plan_.options.frozen_batch_norm;
 }
 
-// The batch as the network is fed with it, and what its labels have become.
-Trainer::Fed Trainer::prepared(const Batch& batch, int epoch) const {
-  Fed result{fed(training_.network().network(), batch), {labels_of(batch)}};
+// The batch as the network is fed with it.
+TensorMap Trainer::inputs_of(const Batch& batch, int epoch) const {
+  TensorMap inputs = fed(training_.network().network(), batch);
   const Augmentation& how = *plan_.options.augmentation;
-  if (how.is_none()) return result;
-  at::Tensor& images = result.inputs.begin()->second;
+  if (how.is_none()) return inputs;
+  at::Tensor& images = inputs.begin()->second;
   images = augmented(images, batch.indices, epoch, how, run_);
+  return inputs;
+}
+
+// With what its labels have become.
+Trainer::Fed Trainer::prepared(const Batch& batch, int epoch) const {
+  Fed result{inputs_of(batch, epoch), {labels_of(batch)}};
+  const Augmentation& how = *plan_.options.augmentation;
   if (how.mixup <= 0) return result;
+  at::Tensor& images = result.inputs.begin()->second;
   Mixed mixed = mixed_up(images, step_, how.mixup, run_);
   images = mixed.images;
   result.labels.others = result.labels.own.index_select(0, mixed.others);
@@ -332,6 +341,7 @@ void Trainer::follow_average() {
     average_.at(name).mul_(plan_.options.ema).add_(value, 1 - plan_.options.ema);
 }
 
+// Of images as the network learned from: statistics of images as they are belong to other weights.
 void Trainer::reestimate() {
   if (plan_.options.reestimation_batches <= 0 || !plan_.quantizer.recipe.trains_network) return;
   const TrainedNetwork& network = training_.network();
@@ -341,7 +351,7 @@ void Trainer::reestimate() {
   BatchNormEstimate estimate(network);
   for_each_batch(data_, evenly_spread(samples_, count), loading(batch_), run_,
                  [&](const Batch& loaded) {
-                   if (loaded.count == batch_) estimate.add(fed(network.network(), loaded));
+                   if (loaded.count == batch_) estimate.add(inputs_of(loaded, kReestimation));
                  });
   estimate.finish();
 }

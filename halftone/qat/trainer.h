@@ -44,6 +44,7 @@ class Trainer {
     TensorMap inputs;
     Labels labels;
   };
+  TensorMap inputs_of(const Batch& batch, int epoch) const;
   Fed prepared(const Batch& batch, int epoch) const;
   TensorMap outputs_of(const Fed& fed) const;
   at::Tensor loss_of(const Fed& fed, const TensorMap& outputs) const;
