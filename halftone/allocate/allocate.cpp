@@ -82,7 +82,7 @@ QuantPlan plan_of(const AllocationTask& task, const AllocationSites& sites,
                   const std::vector<int>& bits, const AllocateOptions& options) {
   QuantPlan plan{.sites = {}, .budget = options.budget};
   for (const std::string& site : task.floats) plan.sites[site].bits = 32;
-  auto is_fixed = [&](const std::string& site) {
+  auto is_asked_for = [&](const std::string& site) {
     return std::ranges::any_of(options.choices.fixes, [&](const std::string& fix) {
       return matches(pattern_of(fix), site);
     });
@@ -95,7 +95,7 @@ QuantPlan plan_of(const AllocationTask& task, const AllocationSites& sites,
     const AllocationSite& site = sites.sites[i];
     if (site.kind == SiteKind::kActivation) {
       for (const std::string& name : site.sharing)
-        if (is_fixed(name) || (has_activations && !skips.contains(name)))
+        if (is_asked_for(name) || (has_activations && !skips.contains(name)))
           plan.sites[name].bits = bits[i];
     } else if (site.channels.empty()) {
       plan.sites[site.name].bits = bits[i];
@@ -136,22 +136,38 @@ Allocation decide_within(const AllocationSites& sites, const Budget& budget,
   return {.chosen = {}, .loss = loss, .bound = 0};
 }
 
-struct Decided {
-  AllocationSites sites;
-  std::vector<int> bits;
+struct Solution {
+  std::vector<int> bits;  // by site
   Allocation weights;
   double loss = 0;  // of weights and activations
 };
 
-Decided decided(const AllocationSites& sites, const std::vector<std::map<int, double>>& losses,
-                const Budget& budget, const Solver& solver) {
+Solution solution_of(const AllocationSites& sites, const std::vector<std::map<int, double>>& losses,
+                     const Budget& budget, const Solver& solver) {
   // Where weights and activations share one limit, those decided first would take all of it.
   const bool is_joint = budget.average_activation_bits && budget.bops;
-  Decided result{sites, is_joint ? uniform_bits(sites, budget) : least_bits(sites), {}, 0};
+  Solution result{is_joint ? uniform_bits(sites, budget) : least_bits(sites), {}, 0};
   result.weights = decide_within(sites, budget, losses, solver, result.bits);
   if (is_joint) result.weights.bound = 0;
   result.loss = predicted_loss(losses, result.bits);
   return result;
+}
+
+// Whole weights are among the choices of their groups, but joining groups takes bytes: the better of
+// both, by the sites of `split`.
+Solution better_of(Solution groups, const AllocationSites& split, const Solution& layers,
+                   const AllocationSites& whole) {
+  groups.weights.bound = std::min(groups.weights.bound, layers.weights.bound);
+  if (groups.loss <= layers.loss) return groups;
+  std::map<std::string, int> bits;
+  for (size_t i = 0; i < layers.bits.size(); ++i) bits[whole.sites[i].name] = layers.bits[i];
+  for (size_t i = 0; i < groups.bits.size(); ++i) {
+    const AllocationSite& site = split.sites[i];
+    groups.bits[i] = bits.at(site.channels.empty() ? site.name : site.weight);
+  }
+  groups.weights.loss = layers.weights.loss;
+  groups.loss = layers.loss;
+  return groups;
 }
 
 // Solvers compare losses; a network whose outputs are not finite has none.
@@ -244,18 +260,16 @@ Allocated solve(const AllocationTask& task, const Sensitivities& sensitivities,
   require_feasible(task.sites, options.budget);
   const auto losses = losses_of(task.sites, sensitivities);
   const auto start = std::chrono::steady_clock::now();
-  Decided best = decided(task.sites, losses, options.budget, solver);
-  if (!task.splits.empty()) {
-    // Whole weights are among the choices of their groups, but joining groups takes bytes.
-    const SplitSites split = split_channels(task.sites, task.splits, losses);
-    Decided groups = decided(split.sites, split.losses, options.budget, solver);
-    if (groups.loss < best.loss) best = std::move(groups);
-  }
-  Allocated result{.plan = plan_of(task, best.sites, best.bits, options),
-                   .sites = best.sites,
+  const SplitSites split = split_channels(task.sites, task.splits, losses);
+  Solution best = solution_of(split.sites, split.losses, options.budget, solver);
+  if (!task.splits.empty())
+    best = better_of(std::move(best), split.sites,
+                     solution_of(task.sites, losses, options.budget, solver), task.sites);
+  Allocated result{.plan = plan_of(task, split.sites, best.bits, options),
+                   .sites = split.sites,
                    .bits = best.bits,
                    .sensitivities = sensitivities,
-                   .use = use_of(best.sites, best.bits),
+                   .use = use_of(split.sites, best.bits),
                    .loss = best.weights.loss,
                    .bound = best.weights.bound,
                    .solver = solver.name};

@@ -155,6 +155,18 @@ TEST(Allocate, FixedActivationsStandInThePlan) {
   EXPECT_FALSE(found.plan.sites.contains("r")) << "nobody spoke of it";
 }
 
+TEST(Allocate, AnActivationBesideASkipBelongsToTheBlockThatMakesIt) {
+  AllocationChoices choices;
+  choices.granularity = Granularity::kBlock;
+  auto group_of = [&](const std::string& name) {
+    const AllocationTask task = allocation_task(training_model(), "onnxruntime", choices);
+    return std::ranges::find(task.sites.sites, name, &AllocationSite::name)->group;
+  };
+  const std::string wide = group_of("s");
+  choices.activation_widths = {2, 3, 4};  // now with a skip
+  EXPECT_EQ(group_of("s"), wide);
+}
+
 TEST(Allocate, ResidualAddsKeepTheirEightBitsBesideNarrowActivations) {
   AllocationChoices choices;
   choices.activation_widths = {2, 3, 4};

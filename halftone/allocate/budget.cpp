@@ -9,6 +9,8 @@
 #include "halftone/export/packed_weight.h"
 #include "halftone/graph/blocks.h"
 #include "halftone/graph/cost.h"
+#include "halftone/graph/links.h"
+#include "halftone/graph/passes/separate_skips.h"
 #include "halftone/ptq/site_bits.h"
 
 namespace halftone {
@@ -144,16 +146,23 @@ class Collector {
     }
   }
 
-  // A weight belongs to the block of its node, an activation to that of the node that makes it.
+  // A weight belongs to the block of its node, an activation to that of the node that makes it, or
+  // the skip that it is a copy of.
   void group_blocks() {
     if (choices_.granularity != Granularity::kBlock) return;
     std::map<int, std::string> block_of;
     for (const Block& block : partition_blocks(graph_))
       for (int node : block.nodes) block_of[node] = block.name;
-    for (AllocationSite& site : result_.sites)
-      if (const auto block = block_of.find(placement_.find(site.name, site.kind)->node);
-          block != block_of.end())
+    const Links links(graph_);
+    for (AllocationSite& site : result_.sites) {
+      int node = placement_.find(site.name, site.kind)->node;
+      if (site.kind == SiteKind::kActivation && node >= 0) {
+        const Node& maker = graph_.nodes[static_cast<size_t>(node)];
+        if (is_skip_copy(maker)) node = links.producer(maker.inputs[0]);
+      }
+      if (const auto block = block_of.find(node); block != block_of.end())
         site.group = block->second;
+    }
   }
 
   void tie() {

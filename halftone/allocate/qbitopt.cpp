@@ -100,7 +100,7 @@ std::vector<at::Tensor> QBitOptHook::set_bits(const std::vector<size_t>& positio
   for (size_t i : positions) {
     const std::string& site = sites_.sites[i].name;
     const int bits = bits_->bits()[i];
-    if (sites_.sites[i].is_fixed()) continue;
+    if (!training_.has_site(site)) continue;  // a skip, where layers begin with 8 bits
     if (training_.bits_of(site) == bits) continue;
     for (const at::Tensor& tensor : training_.set_bits(site, bits)) anew.push_back(tensor);
   }
@@ -161,7 +161,6 @@ void QBitOptHook::tell(const TrainingStep& step, const std::vector<size_t>& chan
 
 // A line of the history: the bits behind so many steps.
 void QBitOptHook::record(uint64_t steps) {
-  if (options_.history.empty()) return;
   const BudgetUse use = use_of(sites_, bits_->bits());
   nlohmann::ordered_json line{{"step", steps},
                               {"average_weight_bits", use.average_weight_bits},

@@ -54,6 +54,17 @@ TEST(QBitOpt, TheBudgetHoldsInTheFileAndAtEveryDecision) {
   EXPECT_EQ(result.sites.weights.at("stem.weight").params.bits, 8);
 }
 
+TEST(QBitOpt, SkipsStayAtEightBitsBesideWhatIsDecided) {
+  Budgeted s;
+  s.options.network.quantize.activations = 3;  // less than 8: residual Adds get skips
+  const halftone::Run run;
+  s.options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3}, run)};
+  const TrainResult result = train(training_model(), s.data, s.options, run);
+  require_within_budget(result.model, s.budget, "the test");
+  EXPECT_EQ(result.sites.activations.at("s_skip").bits, 8);
+  EXPECT_LT(result.sites.activations.at("s").bits, 8);
+}
+
 TEST(QBitOpt, UsesTheBudgetWhereOnlyWeightsAreDecided) {
   Budgeted s;
   s.sites = allocation_task(training_model(), "onnxruntime", {}).sites;
@@ -125,13 +136,26 @@ TEST(QBitOpt, KilledAndResumedGivesTheSameBytes) {
 // Weights of earlier bits are no result: the best epoch is one after the last decision.
 TEST(QBitOpt, TheBestEpochHasTheLastBits) {
   Budgeted s;
+  s.budget.average_weight_bits = 3.5;  // more than uniform bits take: the first decision uses it
   const halftone::Run run;
-  s.options.hooks = {qbitopt_hook(s.sites, s.budget, {.interval = 3}, run)};
+  const TemporaryFolder folder;
+  const std::string history = (folder.path() / "history.jsonl").string();
+  s.options.hooks = {
+      qbitopt_hook(s.sites, s.budget, {.interval = 3, .warm_up = 0.5, .history = history}, run)};
   s.options.validation = &s.data;
   s.options.ema = 0.9;
   const TrainResult result = train(training_model(), s.data, s.options, run);
   require_within_budget(result.model, s.budget, "the test");
-  EXPECT_GE(result.best_epoch, 3) << "of 5; decisions fall into the first 60 % of the steps";
+  std::ifstream file(history);
+  nlohmann::json before;
+  int last_change = 0;  // in steps; 6 are an epoch
+  for (std::string line; std::getline(file, line);) {
+    const auto now = nlohmann::json::parse(line);
+    if (!before.is_null() && now.at("bits") != before.at("bits")) last_change = now.at("step");
+    before = now;
+  }
+  EXPECT_GT(last_change, 6) << "nothing is shown where the first epoch's bits stay";
+  EXPECT_GT(result.best_epoch, (last_change - 1) / 6);
 }
 
 TEST(QBitOpt, RangesCarriedForthAndBackReturn) {

@@ -53,7 +53,7 @@ void prepare_widths(std::vector<int>& widths, const std::string& option, int lea
 // A single width is no choice.
 void require_choice(const AllocateOptions& a, bool is_sweep) {
   const bool decides_activations = a.budget.average_activation_bits.has_value();
-  const auto& [weights, activations] = std::pair(a.choices.widths, a.choices.activation_widths);
+  const auto &weights = a.choices.widths, &activations = a.choices.activation_widths;
   const bool decides_weights =
       a.budget.average_weight_bits || a.budget.weight_bytes || is_sweep || !decides_activations;
   if (weights.size() == 1 && decides_weights)

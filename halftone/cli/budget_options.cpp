@@ -10,7 +10,7 @@ namespace halftone::cli {
 namespace {
 
 // "1.5G" -> 1500000000.
-int64_t parse_count(const std::string& option, const std::string& value) {
+int64_t parse_count(const std::string& value) {
   double number = 0;
   const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), number);
   const std::string unit(end, value.data() + value.size());
@@ -19,7 +19,7 @@ int64_t parse_count(const std::string& option, const std::string& value) {
   const auto factor = factors.find(unit);
   if (code != std::errc() || factor == factors.end() || !(number > 0) ||
       number * factor->second > 1e18)
-    throw UsageError(option, " ", value,
+    throw UsageError("--bops ", value,
                      ": a number above 0, with k, M, G or T behind it, like 1.5G");
   return static_cast<int64_t>(number * factor->second);
 }
@@ -52,7 +52,7 @@ Budget BudgetOptions::budget() const {
                 .average_activation_bits = average_activation_bits_};
   if (!weight_size_.empty())
     budget.weight_bytes = static_cast<int64_t>(parse_size_bytes(weight_size_));
-  if (!bops_.empty()) budget.bops = parse_count("--bops", bops_);
+  if (!bops_.empty()) budget.bops = parse_count(bops_);
   return budget;
 }
 

@@ -1,4 +1,8 @@
 // The options of verbs that decide bits under hard limits.
+//
+//   BudgetOptions budgets(app, "Budgets, one or more");
+//   ...                                // the command line is read
+//   const Budget budget = budgets.budget();
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,6 +1,9 @@
 #include "halftone/qat/train.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <memory>
 #include <sstream>
 
 #include "halftone/allocate/qbitopt.h"
@@ -53,6 +56,8 @@ Budget allocate_while_training(const Allocating& how, Budget budget, const Model
                                TrainOptions& options, const Run& run) {
   if (!how.picture.empty() && how.qbitopt.history.empty())
     throw UsageError("--bits-picture draws what --bits-history keeps: give it too");
+  if (how.method.empty() && !how.qbitopt.history.empty())
+    throw UsageError("--bits-history is of --allocate qbitopt: give it too");
   if (how.method.empty()) {
     if (!budget.is_empty())
       throw UsageError("a budget is for --allocate qbitopt; plans come from halftone allocate");
@@ -84,8 +89,12 @@ Budget allocate_while_training(const Allocating& how, Budget budget, const Model
   const AllocationTask task = allocation_task(model, q.target, choices);
   budget.outside_average = outside_average(task.sites);
   // Layers begin with less than 8 bits, so that residual Adds have skips of 8 beside them.
-  if (budget.average_activation_bits)
-    q.activations = std::clamp(static_cast<int>(*budget.average_activation_bits), 2, 7);
+  const bool decides_activations =
+      std::ranges::any_of(task.sites.sites, [](const AllocationSite& site) {
+        return site.kind == SiteKind::kActivation && !site.is_fixed();
+      });
+  if (decides_activations)
+    q.activations = static_cast<int>(std::clamp(*budget.average_activation_bits, 2.0, 7.0));
   options.hooks.push_back(qbitopt_hook(task.sites, budget, how.qbitopt, run));
   options.hooks_described =
       text("qbitopt ", budget.average_weight_bits.value_or(0), " ",
@@ -121,6 +130,15 @@ void print_training(const TrainResult& result) {
   std::cout << table.text() << "the weights are those of epoch " << result.best_epoch << "\n";
 }
 
+// Nothing where the time was up before the first bits were told.
+void draw_history(const Options& options) {
+  const std::string& history = options.allocating.qbitopt.history;
+  if (options.allocating.picture.empty() || !std::filesystem::exists(history)) return;
+  write_text(options.allocating.picture,
+             bits_history_html(options.model + ": " + options.allocating.method, read_text(history),
+                               history));
+}
+
 void run_train(Options options, const BudgetOptions& budgets, const DataOptions& data_options,
                Session& session) {
   session.begin(options.model,
@@ -144,16 +162,12 @@ void run_train(Options options, const BudgetOptions& budgets, const DataOptions&
                                                 train_options, session.run());
   TrainResult result = train(model, *data, train_options, session.run());
   require_within_budget(result.model, budget, "--allocate qbitopt");
-  const std::string& history = options.allocating.qbitopt.history;
-  if (!options.allocating.picture.empty())
-    write_text(options.allocating.picture,
-               bits_history_html(options.model + ": " + options.allocating.method,
-                                 read_text(history), history));
   auto& facts = session.facts();
   const FileSizes sizes = write_result(result.model, quantize, data_options.preprocess(model),
                                        options.model, options.output, facts);
   fill_facts(result.report, facts);
   fill_training(result, facts);
+  draw_history(options);
   std::cout << options.output << " (" << result.quantizer << ", guide " << result.guide << ", "
             << quantize.target << ", trained on " << data->size() << " samples)\n";
   print_training(result);
@@ -166,7 +180,8 @@ void add_optimizer_options(CLI::App& app, TrainOptions& t) {
   app.add_option("--epochs", t.epochs, "Passes over the data")->capture_default_str();
   app.add_option("--batch", t.batch, "Samples a step")->capture_default_str();
   app.add_option("--optimizer", t.optimizer, "sgd (Nesterov), adam, adamw")->group(group);
-  app.add_option("--learning-rate", t.learning_rate, "0.01 for sgd, 0.001 for the others")
+  app.add_option("--learning-rate", t.learning_rate,
+                 "0.01 for sgd, 0.003 where no BatchNormalization is trained, 0.001 for the others")
       ->group(group);
   app.add_option("--momentum", t.momentum, "Of sgd")->capture_default_str()->group(group);
   app.add_option("--weight-decay", t.weight_decay,
@@ -311,7 +326,8 @@ std::shared_ptr<BudgetOptions> add_allocation_options(CLI::App& app, Allocating&
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->group(group);
-  app.add_option("--bits-history", a.qbitopt.history, "A JSON line for each decision")
+  app.add_option("--bits-history", a.qbitopt.history,
+                 "A JSON line for the first bits and for each decision")
       ->type_name("FILE")
       ->group(group);
   app.add_option("--bits-picture", a.picture, "Draw --bits-history: every site's bits over time")

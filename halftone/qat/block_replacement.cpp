@@ -136,6 +136,19 @@ std::vector<double> BlockReplacement::take_top1() {
   return top1;
 }
 
+TensorMap BlockReplacement::state() const {
+  TensorMap state;
+  for (const auto& [k, hits] : hits_)
+    state[std::to_string(k)] = at::tensor({hits.right, hits.samples}, at::kDouble);
+  return state;
+}
+
+void BlockReplacement::restore(const TensorMap& state) {
+  hits_.clear();
+  for (const auto& [k, hits] : state)
+    hits_[std::stoul(k)] = {hits[0].item<double>(), hits[1].item<double>()};
+}
+
 namespace {
 
 HALFTONE_REGISTER(GuideKind, "block-replacement",

@@ -23,6 +23,8 @@ class BlockReplacement : public Guide {
   at::Tensor loss(const GuideStep& step) override;
   // Of the mixed networks: they rise towards the float network's where the guidance works.
   std::vector<double> take_top1() override;
+  TensorMap state() const override;
+  void restore(const TensorMap& state) override;
 
   size_t part_count() const { return parts_.size(); }
 

@@ -53,6 +53,9 @@ class Guide {
   // Top-1 in percent of the guide's own networks, in order, on the batches since the last call;
   // empty where it has none or there were no labels.
   virtual std::vector<double> take_top1() { return {}; }
+  // What a checkpoint keeps, and how it goes on from there.
+  virtual TensorMap state() const { return {}; }
+  virtual void restore(const TensorMap& /*state*/) {}
 };
 
 struct GuideContext {

@@ -11,8 +11,8 @@ LineFile::LineFile(std::string path, std::string what)
     : path_(std::move(path)), what_(std::move(what)) {}
 
 void LineFile::add(const std::string& line) {
-  if (path_.empty()) return;
   content_ += line;
+  if (path_.empty()) return;
   write(is_begun_ ? line : content_, !is_begun_);
 }
 

@@ -12,7 +12,7 @@ namespace halftone {
 
 class LineFile {
  public:
-  // path empty: nothing is written. what: for messages. What is there is replaced by the first
+  // path empty: nothing is written, but content() is kept. what: for messages. What is there is replaced by the first
   // line.
   LineFile(std::string path, std::string what);
 

@@ -64,7 +64,8 @@ std::map<std::string, std::string> facts_of(const Model& model, const Dataset& d
                                             const TrainPlan& plan, const Run& run) {
   const QuantizeOptions& quantize = plan.options.network.quantize;
   const Dataset* validation = plan.options.validation;
-  return {{"model", fingerprint(serialize_model(model))},
+  return {{"form", "2"},
+          {"model", fingerprint(serialize_model(model))},
           {"data", fact_of(data, quantize.skip_broken)},
           {"options", described(plan)},
           {"requantize", quantize.requantize ? "yes" : "no"},
@@ -113,7 +114,7 @@ QuantizeReport report_of(const TrainingNetwork& training, const TrainResult& res
 
 TrainResult train(const Model& model, const Dataset& data, const TrainOptions& options,
                   const Run& run) {
-  const TrainPlan plan = planned(options, data);
+  const TrainPlan plan = planned(options, data, model.graph);
   const Checkpoint checkpoint(run, run.checkpoint.empty() ? std::map<std::string, std::string>()
                                                           : facts_of(model, data, plan, run));
   const TorchThreads threads(run.threads);

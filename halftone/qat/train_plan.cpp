@@ -9,6 +9,9 @@
 namespace halftone {
 namespace {
 
+constexpr double kRateUnnormalized = 0.003;  // by sgd
+constexpr double kRateOfOthers = 1e-3;       // where the optimizer is not the quantizer's own
+
 void require_valid(const TrainOptions& options) {
   if (options.epochs < 1) throw UsageError("--epochs ", options.epochs, ": 1 or more");
   if (options.batch < 1) throw UsageError("--batch ", options.batch, ": 1 or more");
@@ -38,9 +41,18 @@ bool is_image_of_planes(const ValueType& type) {
   return has_channels(1) || !has_channels(3);
 }
 
+// Weights that no normalization follows: nothing takes up what a step changes too much.
+double default_rate(const TrainOptions& options, const TrainingRecipe& recipe, const Graph& graph) {
+  if (options.optimizer != recipe.optimizer) return kRateOfOthers;
+  const bool has_norms =
+      std::ranges::find(graph.nodes, "BatchNormalization", &Node::op_type) != graph.nodes.end();
+  const bool is_normalized = has_norms && !options.network.folds_batch_norm;
+  return is_normalized || !recipe.trains_network ? recipe.learning_rate : kRateUnnormalized;
+}
+
 }  // namespace
 
-TrainPlan planned(const TrainOptions& options, const Dataset& data) {
+TrainPlan planned(const TrainOptions& options, const Dataset& data, const Graph& graph) {
   require_valid(options);
   const auto& quantizer = Registry<QuantizerKind>::get(options.network.quantizer);
   const TrainingRecipe& recipe = quantizer.recipe;
@@ -51,8 +63,6 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data) {
                      recipe.most_weight_bits, " bits: give --weights ", recipe.most_weight_bits);
   if (o.optimizer.empty()) o.optimizer = recipe.optimizer;
   require_optimizer(o.optimizer);
-  if (!o.learning_rate)
-    o.learning_rate = o.optimizer == recipe.optimizer ? recipe.learning_rate : 1e-3;
   if (!o.weight_decay) o.weight_decay = o.network.quantize.weights <= 2 ? 3e-5 : 1e-4;
   if (o.schedule.empty()) o.schedule = recipe.schedule;
   const bool has_labels = data.is_labelled();
@@ -73,6 +83,7 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data) {
   o.network.folds_batch_norm = o.batch_norm.empty()
                                    ? recipe.folds_batch_norm || o.network.per_tensor
                                    : o.batch_norm == "fold";
+  if (!o.learning_rate) o.learning_rate = default_rate(o, recipe, graph);
   if (o.validation && !guide.make && !o.validation->is_labelled())
     throw UsageError("--validate: the data has no labels, and --guide none has no other measure");
   if (o.oscillation.is_on() && !(recipe.has_uniform_grid && recipe.trains_network))

@@ -18,7 +18,8 @@ struct TrainPlan {
 };
 
 // Throws UsageError for options out of range or that do not fit each other or the data.
-TrainPlan planned(const TrainOptions& options, const Dataset& data);
+// graph: of the model that is trained.
+TrainPlan planned(const TrainOptions& options, const Dataset& data, const Graph& graph);
 
 // All that a result depends on, to tell one run's checkpoint from another's.
 std::string described(const TrainPlan& plan);

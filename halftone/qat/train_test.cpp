@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "halftone/export/prepare.h"
 #include "halftone/onnx/writer.h"
 #include "halftone/qat/metrics_file.h"
 #include "halftone/qat/schedule.h"
@@ -68,31 +69,9 @@ TEST(Train, KilledAndResumedGivesTheSameBytesForEveryGuide) {
     ASSERT_EQ(resumed.epochs.size(), 3u);
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_EQ(resumed.epochs[i].train_top1, whole.epochs[i].train_top1);
-      EXPECT_EQ(resumed.epochs[i].mixed_top1.size(), whole.epochs[i].mixed_top1.size());
+      EXPECT_EQ(resumed.epochs[i].mixed_top1, whole.epochs[i].mixed_top1);
     }
   }
-}
-
-TEST(Train, DropsTheSameAfterAResume) {
-  const StripedImages data;
-  Model model = training_model();
-  Node& classifier = model.graph.nodes.back();
-  classifier.inputs[0] = "dropped";
-  model.graph.nodes.insert(
-      model.graph.nodes.end() - 1,
-      {.name = "drop", .op_type = "Dropout", .inputs = {"f"}, .outputs = {"dropped"}});
-  TrainOptions options = options_of("lsq", 4);
-  options.seconds_between_saves = 0;
-  const std::string whole = serialize_model(train(model, data, options, {.seed = 5}).model);
-  at::rand({1});  // whatever others drew before
-  const TemporaryFolder folder;
-  const halftone::Run resuming{.seed = 5, .checkpoint = folder.path().string(), .resume = true};
-  Killer killer(9);
-  halftone::Run killed = resuming;
-  killed.reporter = &killer;
-  EXPECT_THROW(train(model, data, options, killed), std::runtime_error);
-  EXPECT_EQ(serialize_model(train(model, data, options, resuming).model), whole);
-  EXPECT_NE(serialize_model(train(training_model(), data, options, {.seed = 5}).model), whole);
 }
 
 TEST(Train, KilledAndResumedGivesTheSameBytesForEveryQuantizer) {
@@ -286,10 +265,26 @@ class InterleavedImages : public Dataset {
 TEST(Train, CropsAndFlipsImagesOfPlanesAlone) {
   TrainOptions options = options_of("lsq", 4);
   options.augmentation = std::nullopt;
-  EXPECT_FALSE(planned(options, StripedImages()).options.augmentation->is_none());
-  EXPECT_TRUE(planned(options, InterleavedImages()).options.augmentation->is_none());
+  const Graph graph = training_model().graph;
+  EXPECT_FALSE(planned(options, StripedImages(), graph).options.augmentation->is_none());
+  EXPECT_TRUE(planned(options, InterleavedImages(), graph).options.augmentation->is_none());
   options.augmentation = Augmentation{.crops = true};
-  EXPECT_THROW(planned(options, InterleavedImages()), UsageError);
+  EXPECT_THROW(planned(options, InterleavedImages(), graph), UsageError);
+}
+
+TEST(Train, TheRateIsLowerWhereNoNormalizationIsTrained) {
+  const StripedImages data;
+  const Graph with_norms = training_model().graph;
+  auto rate = [&](const Graph& graph, const std::string& batch_norm, const std::string& optimizer) {
+    TrainOptions options = options_of("lsq", 4);
+    options.batch_norm = batch_norm;
+    options.optimizer = optimizer;
+    return *planned(options, data, graph).options.learning_rate;
+  };
+  EXPECT_EQ(rate(with_norms, "", ""), 0.01);
+  EXPECT_EQ(rate(with_norms, "fold", ""), 0.003);
+  EXPECT_EQ(rate(prepare(training_model()).graph, "", ""), 0.003) << "folded when it was exported";
+  EXPECT_EQ(rate(with_norms, "", "adam"), 1e-3);
 }
 
 TEST(Train, RefusesWhatCannotBeLearned) {

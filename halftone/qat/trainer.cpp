@@ -27,7 +27,7 @@ constexpr uint64_t kStepsBetweenLines = 10;
 constexpr double kSecondsBetweenReports = 30;
 constexpr int kReestimation = 0;  // in the place of an epoch: its own augmentations
 // Nagel et al. 2022 (arXiv 2203.11086) move scales by Adam with a rate of 1e-5.
-constexpr double kQuantizerRateOfAdam = 0.01;
+constexpr double kScaleRateOfAdam = 0.01;
 
 TensorMap copied(const TensorMap& tensors) {
   TensorMap result;
@@ -108,31 +108,31 @@ void Trainer::begin_stage(size_t stage) {
   if (plan_.options.ema > 0) average_ = copied(training_.network().state());
 }
 
-// The network's weights, its other parameters, and the same of the quantizers; empty ones are left
-// out.
+// Weights, what is not decayed, quantizers' bounds that are, and scales; empty ones are left out.
 std::vector<TrainedGroup> Trainer::trained_groups() const {
   const TrainedNetwork& network = training_.network();
   const TrainOptions& options = plan_.options;
   const bool trains_network = plan_.quantizer.recipe.trains_network;
   const double decay = *options.weight_decay;
-  TrainedGroup weights{{}, decay}, others, quantizers_decayed{{}, decay}, quantizers;
+  TrainedGroup weights{{}, decay}, others, bounds{{}, decay}, scales;
   if (trains_network)
     for (const auto& [name, is_weight] : trainable(network.network().graph()))
       (is_weight ? weights : others).tensors[name] = network.network().parameters().at(name);
   auto add = [&](SiteKind kind, const auto& all) {
     for (const auto& [site, quantizer] : all)
       for (const auto& [name, tensor] : quantizer->parameters())
-        (quantizer->decayed().contains(name) ? quantizers_decayed : quantizers)
+        (quantizer->decayed().contains(name) ? bounds
+         : name == "scale"                   ? scales
+                                             : others)
             .tensors[state_name(kind, site, name)] = tensor;
   };
   add(SiteKind::kWeight, network.quantizers().weights);
   add(SiteKind::kActivation, network.quantizers().activations);
   for (const auto& [name, factors] : network.quantizers().bias_factors)
-    quantizers.tensors[text("bias/", name, "/elements")] = factors;
+    others.tensors[text("bias/", name, "/elements")] = factors;
   // Adam's steps do not know how small a scale is beside the weights.
-  if (trains_network && options.optimizer != "sgd")
-    quantizers.rate = quantizers_decayed.rate = kQuantizerRateOfAdam;
-  std::vector<TrainedGroup> groups{weights, others, quantizers_decayed, quantizers};
+  if (trains_network && options.optimizer != "sgd") scales.rate = kScaleRateOfAdam;
+  std::vector<TrainedGroup> groups{weights, others, bounds, scales};
   std::erase_if(groups, [](const TrainedGroup& group) { return group.tensors.empty(); });
   return groups;
 }
@@ -295,8 +295,6 @@ void Trainer::forget(const std::vector<at::Tensor>& anew) {
 }
 
 void Trainer::step(const Batch& batch, int epoch) {
-  // What draws by LibTorch's generator, as Dropout, draws the same after a resume.
-  at::manual_seed(run_.rng(text("step/", step_)).bits());
   const Fed fed = prepared(batch, epoch);
   const TensorMap outputs = outputs_of(fed);
   const at::Tensor loss = loss_of(fed, outputs);
@@ -341,7 +339,8 @@ void Trainer::follow_average() {
     average_.at(name).mul_(plan_.options.ema).add_(value, 1 - plan_.options.ema);
 }
 
-// Of images as the network learned from: statistics of images as they are belong to other weights.
+// Of images cropped and flipped as those that the network learned from: statistics of images as they
+// are belong to other weights.
 void Trainer::reestimate() {
   if (plan_.options.reestimation_batches <= 0 || !plan_.quantizer.recipe.trains_network) return;
   const TrainedNetwork& network = training_.network();

@@ -1,6 +1,6 @@
 // The loop over epochs and steps: batches, losses, optimizer, checkpoints.
 //
-//   const TrainPlan plan = planned(options, data);  // all that it is given must outlive it
+//   const TrainPlan plan = planned(options, data, model.graph);  // all that it is given must outlive it
 //   Trainer trainer(training, data, all_samples(data), nullptr, plan, checkpoint, run);
 //   const std::vector<EpochReport> epochs = trainer.run();
 #pragma once

@@ -53,6 +53,7 @@ void Trainer::save(int epoch, size_t next_step) const {
   all.merge(with_prefix("best/", best_));
   for (size_t i = 0; i < hooks_.size(); ++i)
     all.merge(with_prefix(text("hook-", i, "/"), hooks_[i]->state()));
+  if (guide_) all.merge(with_prefix("guide/", guide_->state()));
   all["optimizer"] = bytes_tensor(optimizer_->state());
   all["metrics"] = bytes_tensor(metrics_.content());
   all["sums"] = sums_->packed();
@@ -88,6 +89,7 @@ bool Trainer::restore(int& epoch, size_t& next_step) {
   // Before the network: a hook may start quantizers anew.
   for (size_t i = 0; i < hooks_.size(); ++i)
     hooks_[i]->restore(without_prefix(text("hook-", i, "/"), all));
+  if (guide_) guide_->restore(without_prefix("guide/", all));
   training_.network().restore(without_prefix("network/", all));
   average_ = without_prefix("average/", all);
   best_ = without_prefix("best/", all);

@@ -265,6 +265,11 @@ void TrainingNetwork::lower_bits(int bits, const Dataset& data, const Run& run) 
   start_quantizers(data, run);
 }
 
+bool TrainingNetwork::has_site(const std::string& site) const {
+  const SiteQuantizers& all = network_->quantizers();
+  return all.weights.contains(site) || all.activations.contains(site);
+}
+
 int TrainingNetwork::bits_of(const std::string& site) const {
   const SiteQuantizers& all = network_->quantizers();
   const auto weight = all.weights.find(site);

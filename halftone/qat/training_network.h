@@ -62,6 +62,7 @@ class TrainingNetwork {
   // which began anew. Throws UsageError for quantizers without a uniform grid.
   std::vector<at::Tensor> set_bits(const std::string& site, int bits);
   int bits_of(const std::string& site) const;
+  bool has_site(const std::string& site) const;
 
   // The trained weights, BatchNormalization folded, and codes and scales of all sites.
   struct Trained {

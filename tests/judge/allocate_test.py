@@ -127,6 +127,10 @@ def test_sensitivities_are_measured_once_and_the_sweep_draws_them(digits, tmp_pa
     losses = [point["loss"] for point in sweep]
     assert losses == sorted(losses, reverse=True)
     assert picture.read_text().count("<circle") == 25
+    parts = facts(tmp_path, "allocate", model, "--method", "kl", "--sensitivities", kept, "--granularity", "channels", "--sweep", "2:8:1",
+                  "--picture", picture)["sweep"]
+    assert len({tuple(point["bits"]) for point in parts}) == 1, "every point is of the same sites"
+    assert picture.read_text().count("<rect") == 7 * len(parts[0]["bits"])
     wrong = halftone("allocate", model, "-o", tmp_path / "no.json", "--method", "sqnr", "--average-bits", 4, "--sensitivities", kept, check=False)
     assert wrong.returncode == 1 and "of the method \"kl\", not 'sqnr'" in wrong.stderr
 
@@ -161,6 +165,8 @@ def test_training_decides_bits_under_bit_operations_and_draws_them(digits, tmp_p
                "--activations", 8, "--allocate", "qbitopt", "--bops", whole["bops"] // 2, "--bits-picture", picture]
     alone = halftone(*command, check=False)
     assert alone.returncode == 2 and "--bits-history" in alone.stderr
+    idle = halftone(*command[:-6], "--bits-history", history, check=False)
+    assert idle.returncode == 2 and "--allocate qbitopt" in idle.stderr
     told = facts(tmp_path, *command, "--bits-history", history)
     lines = [json.loads(line) for line in history.read_text().splitlines()]
     assert lines[0]["step"] == 0 and len(lines) > 2
