@@ -29,8 +29,8 @@ class Row(NamedTuple):
 
 
 DISTILL = ["--guide", "distill"]
-# The float network's outputs alone, BatchNormalization folded: near the float network, labels and batch statistics lead away from it.
-ALONE = DISTILL + ["--label-weight", 0, "--batch-norm", "fold", "--learning-rate", 0.003]
+# The float network's outputs alone, BatchNormalization folded: near the float network, labels lead away from it.
+ALONE = DISTILL + ["--label-weight", 0, "--batch-norm", "fold", "--augment", "none"]
 PREFIX = ["--guide", "block-replacement"]
 FAT = ["--quantizer", "fat"]
 SCALAR = FAT + ["--per-tensor"]

@@ -357,7 +357,7 @@ std::function<void()> train_verb(CLI::App& app) {
   add_optimizer_options(app, t);
   app.add_option("--augment", options->augment,
                  "crop, flip, resized-crop, mixup joined by commas, or none; default: crop,flip "
-                 "where labels are learned, else none")
+                 "where labels are learned or weights are trained, else none")
       ->type_name("WORDS");
   app.add_option("--validate", options->validation,
                  "Labelled data by which the best epoch is kept and the figures are taken")

@@ -93,9 +93,10 @@ TrainPlan planned(const TrainOptions& options, const Dataset& data, const Graph&
         quantizer.name, " has none");
   const bool learns_labels = guide.uses_labels && has_labels && o.label_weight > 0;
   const bool is_image = data.inputs().size() == 1 && is_image_of_planes(data.inputs()[0].type);
-  if (!o.augmentation)
-    o.augmentation =
-        is_image && learns_labels ? Augmentation{.crops = true, .flips = true} : Augmentation{};
+  if (!o.augmentation) {
+    const bool may_overfit = is_image && (learns_labels || recipe.trains_network);
+    o.augmentation = may_overfit ? Augmentation{.crops = true, .flips = true} : Augmentation{};
+  }
   if (!o.augmentation->is_none() && !is_image)
     throw UsageError("--augment is for images [n, c, h, w]; give --augment none");
   return {o, quantizer, guide, Registry<Schedule>::get(o.schedule), learns_labels};

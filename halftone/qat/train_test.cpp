@@ -221,6 +221,46 @@ TEST(Train, StatisticsAreTakenAnewFromImagesAsTheyWereLearnedFrom) {
   EXPECT_NE(trained("crop", 6), trained("none", 6));
 }
 
+// Images of one class after the other, as folders have them, or of all classes in turns; every class
+// has a brightness of its own.
+class BrightClasses : public Dataset {
+ public:
+  explicit BrightClasses(bool is_sorted)
+      : Dataset({training_model().graph.inputs}, labels(is_sorted), 4, "bright classes"),
+        is_sorted_(is_sorted) {}
+  std::string name(size_t i) const override { return "image " + std::to_string(i); }
+  std::string describe() const override { return "96 images"; }
+
+ private:
+  static size_t class_of(size_t i, bool is_sorted) { return is_sorted ? i / 24 : i % 4; }
+  static std::vector<int64_t> labels(bool is_sorted) {
+    std::vector<int64_t> result;
+    for (size_t i = 0; i < 96; ++i) result.push_back(static_cast<int64_t>(class_of(i, is_sorted)));
+    return result;
+  }
+  std::vector<Tensor> read(size_t i) const override {
+    std::vector<float> values = random_values(192, i);
+    for (float& x : values) x += 10 * static_cast<float>(class_of(i, is_sorted_));
+    return {Tensor::of<float>({3, 8, 8}, values)};
+  }
+  bool is_sorted_;
+};
+
+TEST(Train, StatisticsAreTakenAnewFromBatchesOfAllClasses) {
+  TrainOptions options = options_of("lsq", 8);
+  options.learning_rate = 1e-30;  // nothing moves
+  options.frozen_batch_norm = 1;
+  options.augmentation = Augmentation{};
+  options.reestimation_batches = 6;
+  auto scales = [&](bool is_sorted) {  // they fall with the deviation that folding divides by
+    const auto result = train(training_model(), BrightClasses(is_sorted), options, {});
+    return result.sites.weights.at("stem.weight").params.scales;
+  };
+  const auto sorted = scales(true), in_turns = scales(false);
+  for (size_t c = 0; c < sorted.size(); ++c)
+    EXPECT_NEAR(sorted[c] / in_turns[c], 1, 0.25) << "a batch of one class would give 3 and more";
+}
+
 TEST(Train, RefusesWhatQuantizersHaveNoFormOf) {
   const StripedImages data;
   TrainOptions options = options_of("lsq", 4);
@@ -268,8 +308,23 @@ TEST(Train, CropsAndFlipsImagesOfPlanesAlone) {
   const Graph graph = training_model().graph;
   EXPECT_FALSE(planned(options, StripedImages(), graph).options.augmentation->is_none());
   EXPECT_TRUE(planned(options, InterleavedImages(), graph).options.augmentation->is_none());
+  const StripedImages unlabelled(false);
+  EXPECT_FALSE(planned(options, unlabelled, graph).options.augmentation->is_none());
+  options.network.quantizer = "fat";  // a few factors do not overfit
+  EXPECT_TRUE(planned(options, unlabelled, graph).options.augmentation->is_none());
+  options = options_of("lsq", 4);
   options.augmentation = Augmentation{.crops = true};
   EXPECT_THROW(planned(options, InterleavedImages(), graph), UsageError);
+}
+
+TEST(Train, EveryStageOfBitsHasTheWholeSchedule) {
+  const StripedImages data;
+  TrainOptions options = options_of("lsq", 2);
+  options.epochs = 3;
+  options.lowering = {4, 3};  // an epoch each
+  const auto epochs = train(training_model(), data, options, {}).epochs;
+  for (const EpochReport& epoch : epochs)
+    EXPECT_NEAR(epoch.learning_rate, epochs.back().learning_rate, 1e-12) << epoch.epoch;
 }
 
 TEST(Train, TheRateIsLowerWhereNoNormalizationIsTrained) {

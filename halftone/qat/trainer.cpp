@@ -80,6 +80,14 @@ size_t Trainer::stage_at(uint64_t step) const {
   return static_cast<size_t>(std::min(stages - 1, step * stages / total_));
 }
 
+// Every stage is a training of its own to the schedule: at the end of one for all, the fewest bits
+// would be left without a rate.
+TrainingStep Trainer::in_stage() const {
+  const uint64_t stages = plan_.options.lowering.size() + 1, stage = stage_at(step_);
+  const auto first_of = [&](uint64_t s) { return (s * total_ + stages - 1) / stages; };
+  return {step_ - first_of(stage), first_of(stage + 1) - first_of(stage)};
+}
+
 // Quantizers of the stage's bits, and whatever holds on to them.
 void Trainer::begin_stage(size_t stage) {
   const auto& lowering = plan_.options.lowering;
@@ -272,9 +280,9 @@ void Trainer::update(const at::Tensor& loss, const TensorMap& inputs) {
   if (options.clip_gradients > 0 &&
       !std::isfinite(optimizer_->clip_gradients(options.clip_gradients)))
     report_not_finite(inputs);
-  const TrainingStep at{step_, total_};
-  if (begins_cycle(plan_.schedule, at, options.warmup)) optimizer_->forget();
-  const double factor = rate_factor(plan_.schedule, at, options.warmup);
+  const TrainingStep at{step_, total_}, of_stage = in_stage();
+  if (begins_cycle(plan_.schedule, of_stage, options.warmup)) optimizer_->forget();
+  const double factor = rate_factor(plan_.schedule, of_stage, options.warmup);
   optimizer_->step(factor);
   sums_->rate = *options.learning_rate * factor;
   project();
@@ -347,11 +355,14 @@ void Trainer::reestimate() {
   if (network.network().running_statistics().empty()) return;
   const size_t count = batch_ * std::min(samples_.size() / batch_,
                                          static_cast<size_t>(plan_.options.reestimation_batches));
+  // Samples of a folder lie class by class; a batch of one class has other statistics.
+  std::vector<size_t> mixed = samples_;
+  run_.rng("reestimation").shuffle(mixed);
+  mixed.resize(count);
   BatchNormEstimate estimate(network);
-  for_each_batch(data_, evenly_spread(samples_, count), loading(batch_), run_,
-                 [&](const Batch& loaded) {
-                   if (loaded.count == batch_) estimate.add(inputs_of(loaded, kReestimation));
-                 });
+  for_each_batch(data_, mixed, loading(batch_), run_, [&](const Batch& loaded) {
+    if (loaded.count == batch_) estimate.add(inputs_of(loaded, kReestimation));
+  });
   estimate.finish();
 }
 

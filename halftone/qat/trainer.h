@@ -37,6 +37,7 @@ class Trainer {
   struct Sums;
   void begin_stage(size_t stage);
   size_t stage_at(uint64_t step) const;
+  TrainingStep in_stage() const;
   void run_epoch(int epoch, size_t first_step);
   void step(const Batch& batch, int epoch);
   void report_if_due();
