@@ -185,7 +185,7 @@ double predicted_loss(const std::vector<std::map<int, double>>& losses,
                       const std::vector<int>& bits) {
   double total = 0;
   for (size_t i = 0; i < bits.size(); ++i)
-    if (const auto at = losses[i].find(bits[i]); at != losses[i].end()) total += at->second;
+    if (!losses[i].empty()) total += losses[i].at(bits[i]);
   return total;
 }
 

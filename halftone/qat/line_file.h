@@ -12,8 +12,8 @@ namespace halftone {
 
 class LineFile {
  public:
-  // path empty: nothing is written, but content() is kept. what: for messages. What is there is replaced by the first
-  // line.
+  // path empty: nothing is written, but content() is kept. what: for messages. What is there is
+  // replaced by the first line.
   LineFile(std::string path, std::string what);
 
   // line: with its end. It is written at once. Throws Error where it cannot be.

@@ -116,20 +116,20 @@ void Trainer::begin_stage(size_t stage) {
   if (plan_.options.ema > 0) average_ = copied(training_.network().state());
 }
 
-// Weights, what is not decayed, quantizers' bounds that are, and scales; empty ones are left out.
+// What is decayed, what is not, and scales; empty ones are left out.
 std::vector<TrainedGroup> Trainer::trained_groups() const {
   const TrainedNetwork& network = training_.network();
   const TrainOptions& options = plan_.options;
   const bool trains_network = plan_.quantizer.recipe.trains_network;
   const double decay = *options.weight_decay;
-  TrainedGroup weights{{}, decay}, others, bounds{{}, decay}, scales;
+  TrainedGroup decayed{{}, decay}, others, scales;
   if (trains_network)
     for (const auto& [name, is_weight] : trainable(network.network().graph()))
-      (is_weight ? weights : others).tensors[name] = network.network().parameters().at(name);
+      (is_weight ? decayed : others).tensors[name] = network.network().parameters().at(name);
   auto add = [&](SiteKind kind, const auto& all) {
     for (const auto& [site, quantizer] : all)
       for (const auto& [name, tensor] : quantizer->parameters())
-        (quantizer->decayed().contains(name) ? bounds
+        (quantizer->decayed().contains(name) ? decayed
          : name == "scale"                   ? scales
                                              : others)
             .tensors[state_name(kind, site, name)] = tensor;
@@ -140,7 +140,7 @@ std::vector<TrainedGroup> Trainer::trained_groups() const {
     others.tensors[text("bias/", name, "/elements")] = factors;
   // Adam's steps do not know how small a scale is beside the weights.
   if (trains_network && options.optimizer != "sgd") scales.rate = kScaleRateOfAdam;
-  std::vector<TrainedGroup> groups{weights, others, bounds, scales};
+  std::vector<TrainedGroup> groups{decayed, others, scales};
   std::erase_if(groups, [](const TrainedGroup& group) { return group.tensors.empty(); });
   return groups;
 }
@@ -321,11 +321,15 @@ void Trainer::report_if_due() {
   const std::chrono::duration<double> since = TrainerClock::now() - sums_->reported;
   if (since.count() < kSecondsBetweenReports) return;
   sums_->reported = TrainerClock::now();
-  const double left = static_cast<double>((total_ - step_) * batch_);
   run_.info(text("step ", step_, " of ", total_, ": loss ", fixed(sums_->mean_loss(), 4),
                  sums_->labelled > 0 ? text(", top-1 of batches ", fixed(sums_->top1(), 2)) : "",
                  ", ", fixed(sums_->images_per_second(), 0), " images/s, ",
-                 format_seconds(left / std::max(1e-9, sums_->images_per_second())), " left"));
+                 format_seconds(seconds_left()), " left"));
+}
+
+double Trainer::seconds_left() const {
+  return static_cast<double>((total_ - step_) * batch_) /
+         std::max(1e-9, sums_->images_per_second());
 }
 
 // Quantizers' parameters, and factors of normalization that stay on the side where folding finds
@@ -427,8 +431,6 @@ void Trainer::end_epoch(int epoch) {
     keep_if_best(epoch, found);
     training_.network().restore(present);
   }
-  const double left = (plan_.options.epochs - epoch) * static_cast<double>(samples_.size()) /
-                      std::max(1e-9, report.images_per_second);
   std::string mixed;
   for (double top1 : report.mixed_top1) mixed += text(mixed.empty() ? "" : ", ", fixed(top1, 2));
   if (!mixed.empty()) mixed = text(" (of mixed networks ", mixed, ")");
@@ -436,7 +438,8 @@ void Trainer::end_epoch(int epoch) {
       "epoch ", epoch, " of ", plan_.options.epochs, ": loss ", fixed(report.loss, 4),
       report.train_top1 ? text(", top-1 of batches ", fixed(*report.train_top1, 2)) : "", mixed,
       report.validation_top1 ? text(", of validation ", fixed(*report.validation_top1, 2)) : "",
-      ", ", fixed(report.images_per_second, 0), " images/s, ", format_seconds(left), " left"));
+      ", ", fixed(report.images_per_second, 0), " images/s, ", format_seconds(seconds_left()),
+      " left"));
   metrics_.add({epoch, step_, report.loss, report.train_top1.value_or(-1), report.learning_rate,
                 report.images_per_second, "epoch"});
   epochs_.push_back(report);

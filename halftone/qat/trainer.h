@@ -1,6 +1,6 @@
 // The loop over epochs and steps: batches, losses, optimizer, checkpoints.
 //
-//   const TrainPlan plan = planned(options, data, model.graph);  // all that it is given must outlive it
+//   const TrainPlan plan = planned(options, data, model.graph);  // what it is given must outlive it
 //   Trainer trainer(training, data, all_samples(data), nullptr, plan, checkpoint, run);
 //   const std::vector<EpochReport> epochs = trainer.run();
 #pragma once
@@ -41,6 +41,7 @@ class Trainer {
   void run_epoch(int epoch, size_t first_step);
   void step(const Batch& batch, int epoch);
   void report_if_due();
+  double seconds_left() const;
   struct Fed {
     TensorMap inputs;
     Labels labels;

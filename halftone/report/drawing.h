@@ -1,6 +1,6 @@
 // What pictures are drawn from: pieces of SVG, and the HTML page around them.
 //
-//   html_page("resnet20", bits_map({"conv1", "fc"}, {{"at step 0", {4, 8}}, {"at step 250", {3, 8}}}));
+//   html_page("resnet20", bits_map({"conv1", "fc"}, {{"at step 0", {4, 8}}}));
 #pragma once
 
 #include <string>
